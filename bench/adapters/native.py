@@ -1,0 +1,53 @@
+"""Objects that speak the contract themselves, torch.distributions among them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.adapters import Adapted
+
+
+def adapt(obj: Any) -> Adapted:
+    """Every ability is found by presence: log_prob, sample, transform, inverse, fit, loss."""
+    distribution = isinstance(obj, torch.distributions.Distribution)
+    has_log_prob = callable(getattr(obj, "log_prob", None))
+    return Adapted(
+        obj=obj,
+        log_prob=_log_prob(obj) if has_log_prob else _none,
+        sample=_sample(obj, distribution),
+        transform=getattr(obj, "transform", None) if not distribution else None,
+        inverse=getattr(obj, "inverse", None) if not distribution else None,
+        map_only=getattr(obj, "map_only", None),
+        fit=getattr(obj, "fit", None),
+        loss=getattr(obj, "loss", None),
+        module=obj if isinstance(obj, nn.Module) else None,
+        differentiable=isinstance(obj, nn.Module) or distribution,
+    )
+
+
+def _none(x: Tensor, samples: int | None = None, context: Tensor | None = None) -> Tensor:
+    raise NotImplementedError("this model has no log_prob")
+
+
+def _log_prob(obj: Any) -> Any:
+    """Pass `samples` and `context` only to a log_prob that has such a parameter."""
+    try:
+        known = set(inspect.signature(obj.log_prob).parameters)
+    except (TypeError, ValueError):
+        known = set()
+
+    def log_prob(x: Tensor, samples: int | None = None, context: Tensor | None = None) -> Tensor:
+        given = {"samples": samples, "context": context}
+        return obj.log_prob(x, **{k: v for k, v in given.items() if v is not None and k in known})
+
+    return log_prob
+
+
+def _sample(obj: Any, distribution: bool) -> Any:
+    if not callable(getattr(obj, "sample", None)):
+        return None
+    return (lambda n: obj.sample((n,))) if distribution else obj.sample

@@ -1,0 +1,82 @@
+"""What tables and pictures need beyond the record: scores per test point, samples, density grids.
+
+One `.npz` per cell, a cached out of DVC. Arrays: `test_log_prob` [seeds, n_test] nats in the
+data's own units; `samples` [n, *shape]; `nearest_train` [n, *shape] for images; `grid_x`, `grid_y`
+[G] with `grid_log_prob` and `truth_grid_log_prob` [G] (1-D) or [G, G] (2-D, row = y).
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy
+import torch
+from torch import Tensor
+
+from bench.errors import BenchError
+from bench.subject import Subject
+
+POINTS_1D, POINTS_2D = 600, 112
+SAMPLES, IMAGES = 1000, 24
+
+
+def write(file: Path, subject: Subject, points: Tensor) -> None:
+    """Collect and write a cell's arrays. Raises BenchError on a full disk."""
+    arrays = {"test_log_prob": points.numpy(), **_samples(subject), **_grid(subject)}
+    buffer = io.BytesIO()
+    numpy.savez_compressed(buffer, **arrays)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file.write_bytes(buffer.getvalue())
+    except OSError as error:
+        raise BenchError(
+            f"{file} could not be written: {error.strerror}. Free disk space and run again"
+        ) from error
+
+
+def _samples(subject: Subject) -> dict[str, numpy.ndarray]:
+    if subject.model.sample is None:
+        return {}
+    shape = subject.dataset.shape
+    image = len(shape) > 1 and subject.dataset.kind in ("discrete", "binary")
+    try:
+        x = subject.space.inverse(subject.samples(IMAGES if image else SAMPLES))
+    except Exception:  # a picture is no reason to lose a score; the checks report the sampler
+        return {}
+    if not image:
+        return {"samples": x.double().numpy().astype("float32")} if subject.dataset.dim <= 2 else {}
+    top = (subject.dataset.levels or 2) - 1
+    x = x.clamp(0, top)
+    train = subject.splits.train
+    distance = torch.cdist(x.reshape(len(x), -1).double(), train.reshape(len(train), -1).double())
+    nearest = train[distance.argmin(1)]
+    return {"samples": x.numpy().astype("int16"), "nearest_train": nearest.numpy().astype("int16")}
+
+
+def _grid(subject: Subject) -> dict[str, numpy.ndarray]:
+    """Log-density on a grid over the range of the test points, 1-D and 2-D continuous data only."""
+    dim = subject.dataset.dim
+    if dim > 2 or subject.space.name != "standard" or subject.likelihood == "none":
+        return {}
+    x = subject.splits.test.reshape(-1, dim)
+    low, high = x.min(0).values, x.max(0).values
+    low, high = low - 0.05 * (high - low), high + 0.05 * (high - low)
+    steps = POINTS_1D if dim == 1 else POINTS_2D
+    axes = [
+        torch.linspace(float(a), float(b), steps).double() for a, b in zip(low, high, strict=True)
+    ]
+    if dim == 1:
+        grid, size = axes[0][:, None], (steps,)
+    else:
+        y, x_ = torch.meshgrid(axes[1], axes[0], indexing="ij")
+        grid, size = torch.stack([x_.flatten(), y.flatten()], 1), (steps, steps)
+    out = {
+        "grid_x": axes[0].numpy(),
+        "grid_log_prob": subject.data_log_prob(grid).reshape(size).numpy(),
+    }
+    if dim == 2:
+        out["grid_y"] = axes[1].numpy()
+    if subject.truth is not None:
+        out["truth_grid_log_prob"] = subject.truth.log_prob(grid).reshape(size).numpy()
+    return {k: v.astype("float32") for k, v in out.items()}

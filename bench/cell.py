@@ -1,0 +1,347 @@
+"""One (data set, model) pair over all its seeds: load, train, score, check, time, record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench import artifacts, checks, paths, records, scoring
+from bench.adapters import Adapted
+from bench.cellspec import CellSpec
+from bench.checkpoints import fingerprint, save_state
+from bench.contract import DataSpec, Splits
+from bench.costs import converted, measure_costs
+from bench.datasets import digest, load_splits
+from bench.environment import capture
+from bench.errors import BenchError, DivergedError, MissingError, PluginError
+from bench.fitting import Fitted, Prepared, fit_seed, rebuilder
+from bench.registry import load_function
+from bench.spaces import Space, dequantized, native, standard
+from bench.subject import Subject
+
+Report = Callable[[dict[str, Any]], None]
+NO_REPORT: Report = lambda event: None  # noqa: E731
+
+
+@dataclass
+class Outcome:
+    """Everything a cell produced, in memory."""
+
+    record: records.Record
+    cost: records.Cost
+    subjects: list[Subject]
+    points: Tensor  #: test log-likelihoods [seeds, n_test], nats, data units
+    fitted: list[Fitted]
+
+
+def run_cell(
+    spec: CellSpec,
+    root: Path | None,
+    results: Path,
+    report: Report = NO_REPORT,
+    debug: bool = False,
+) -> records.Record:
+    """Run one cell and write its record, cost record, curve, checkpoint and artifact.
+
+    Never raises for a fault of the plugin, the data or the machine: the record's status and reason
+    say what happened. With `debug` such an exception goes through.
+    """
+    started = time.monotonic()
+    torch.set_num_threads(1)
+    name = (spec.dataset.name, spec.model.name)
+    try:
+        outcome = execute(spec, root, report)
+        record, cost = outcome.record, outcome.cost
+        report({"phase": "write"})
+        _write_outputs(outcome, results, *name)
+    except Exception as error:
+        if debug:
+            raise
+        status, reason = explain(error)
+        record, cost = failed(spec, status, reason), records.Cost()
+    _write_record(record, cost, spec, root, results, time.monotonic() - started)
+    return record
+
+
+def explain(error: Exception) -> tuple[records.Status, str]:
+    """Status and one-sentence reason of an exception."""
+    if isinstance(error, MissingError):
+        return "missing", str(error)
+    if isinstance(error, DivergedError):
+        return "diverged", str(error)
+    if isinstance(error, BenchError):
+        return "error", str(error)
+    if isinstance(error, MemoryError):
+        return "error", "out of memory. Lower the batch or the model's width, or run fewer jobs"
+    text = " ".join(str(error).split())
+    return "error", f"{type(error).__name__}: {text}. See the traceback: bench cell ... --debug"
+
+
+def failed(spec: CellSpec, status: records.Status, reason: str) -> records.Record:
+    """The record of a cell that did not come to a score."""
+    return records.Record(cell=cell_key(spec), status=status, reason=reason)
+
+
+def cell_key(spec: CellSpec) -> records.CellKey:
+    """What the row is keyed by."""
+    model = spec.model
+    return records.CellKey(
+        dataset=spec.dataset.name,
+        model=model.name,
+        suite=spec.suite_name,
+        implementation=model.implementation,
+        twin=model.twin,
+        family=model.family,
+        likelihood=scoring.row_kind(model.likelihood, spec.dequantized),
+        settings=spec.settings,
+    )
+
+
+def prepare(spec: CellSpec) -> Prepared:
+    """Splits by digest, the model's space fitted on the training points, and the DataSpec."""
+    device = _device(spec.suite.device)
+    splits, truth = load_splits(spec.dataset, spec.suite.sizes)
+    shape, layout = spec.dataset.shape, spec.model.layout
+    if spec.space == "standard":
+        space = standard(splits.train, shape, layout)
+    elif spec.space == "levels":
+        space = native(shape, layout)
+    else:
+        assert spec.dataset.levels is not None
+        space = dequantized(spec.space, splits.train, spec.dataset.levels, shape, layout)
+    return Prepared(splits, truth, space, view(spec, splits, space), digest(splits), device)
+
+
+def view(spec: CellSpec, splits: Splits, space: Space) -> DataSpec:
+    """What `build` may see: train and validation points in the model's space."""
+    # the draws of `train` and `valid` belong to the data, not to the seed: a model without
+    # randomness of its own must come out the same for every seed
+    return DataSpec(
+        name=spec.dataset.name,
+        kind=spec.kind,
+        shape=spec.dataset.shape,
+        levels=2 if spec.kind == "binary" else spec.dataset.levels,
+        context_dim=spec.dataset.context_dim,
+        n_train=len(splits.train),
+        make_train=lambda: space.forward(splits.train, torch.Generator().manual_seed(17))[0],
+        make_valid=lambda: space.forward(splits.valid, torch.Generator().manual_seed(18))[0],
+    )
+
+
+def execute(spec: CellSpec, root: Path | None, report: Report = NO_REPORT) -> Outcome:
+    """Everything but writing. Raises what went wrong."""
+    report({"phase": "load"})
+    build = load_function(spec.model)
+    data = prepare(spec)
+    fitted: list[Fitted] = []
+    for seed in range(spec.seeds):
+        fitted.append(_fit(spec, build, data, seed, root, report))
+        if not fitted[-1].random:
+            break
+    rebuild = rebuilder(build, spec.settings, spec.budget, spec.model.likelihood)
+    subjects = [make_subject(spec, data, f.model, s, rebuild) for s, f in enumerate(fitted)]
+    return judge(spec, data, subjects, fitted, report)
+
+
+def judge(
+    spec: CellSpec, data: Prepared, subjects: list[Subject], fitted: list[Fitted], report: Report
+) -> Outcome:
+    """Score, check and time trained models, one per seed. Raises what went wrong."""
+    rows = []
+    for subject in subjects:
+        report({"phase": "score", "seed": subject.seed, "seeds": len(subjects)})
+        rows.append(_scores(subject, data.splits.test))
+    points = torch.stack(rows)
+    report({"phase": "check"})
+    verdicts = checks.run(subjects[0])
+    report({"phase": "time"})
+    cost = _costs(subjects[0], fitted)
+    record = _record(spec, data, subjects, fitted, points, verdicts)
+    return Outcome(record, cost, subjects, points, fitted)
+
+
+def _fit(
+    spec: CellSpec,
+    build: Callable[..., Any],
+    data: Prepared,
+    seed: int,
+    root: Path | None,
+    report: Report,
+) -> Fitted:
+    def progress(step: int, steps: int) -> None:
+        report({"phase": "train", "seed": seed, "seeds": spec.seeds, "step": step, "steps": steps})
+
+    return fit_seed(
+        build,
+        data,
+        settings=spec.settings,
+        budget=spec.budget,
+        likelihood=spec.model.likelihood,
+        seed=seed,
+        root=root,
+        key=fingerprint(_training_inputs(spec, data, seed)),
+        report=progress,
+    )
+
+
+def _training_inputs(spec: CellSpec, data: Prepared, seed: int) -> dict[str, Any]:
+    environment = capture(data.device)
+    return {
+        "source": spec.training_digest,
+        "data": data.digest,
+        "space": [spec.space, spec.model.layout, spec.kind],
+        "settings": spec.settings,
+        "budget": spec.budget.model_dump(),
+        "seed": seed,
+        "versions": [environment.python, environment.torch, environment.packages],
+        "machine": [environment.cpu_capability, data.device, torch.get_num_threads()],
+    }
+
+
+def make_subject(
+    spec: CellSpec,
+    data: Prepared,
+    model: Adapted,
+    seed: int,
+    rebuild: Callable[[DataSpec], Adapted] | None,
+) -> Subject:
+    """One seed's trained model as scoring, checks and costs see it."""
+    return Subject(
+        model=model,
+        entry=spec.model,
+        dataset=spec.dataset,
+        spec=data.spec,
+        space=data.space,
+        splits=data.splits,
+        evaluation=spec.suite.evaluate,
+        truth=data.truth,
+        seed=seed,
+        device=data.device,
+        rebuild=rebuild,
+    )
+
+
+def _scores(subject: Subject, x: Tensor) -> Tensor:
+    """Test log-likelihoods [n] in nats. Raises DivergedError for NaN or zero density."""
+    if subject.likelihood == "none":
+        return torch.full((len(x),), float("nan"), dtype=torch.float64)
+    try:
+        nats = scoring.point_scores(subject, x)
+    except BenchError:
+        raise
+    except Exception as error:
+        raise PluginError(f"log_prob raised {type(error).__name__}: {error}") from error
+    bad = int((~torch.isfinite(nats)).sum())
+    if bad:
+        raise DivergedError(
+            f"log_prob is NaN or infinite at {bad} of {len(x)} test points. Bound the model's "
+            "scale or give its density tails"
+        )
+    return nats
+
+
+def _costs(subject: Subject, fitted: list[Fitted]) -> records.Cost:
+    seconds = sum(f.result.seconds for f in fitted) / len(fitted)
+    cost = measure_costs(subject, train_seconds=seconds, train_steps=fitted[0].result.steps)
+    if subject.model.convert is not None:
+        try:
+            cost.converted = converted(subject, subject.model.convert())
+        except (ValueError, BenchError):  # an architecture the converter does not know
+            cost.converted = None
+    return cost
+
+
+def _record(
+    spec: CellSpec,
+    data: Prepared,
+    subjects: list[Subject],
+    fitted: list[Fitted],
+    points: Tensor,
+    verdicts: list[records.Check],
+) -> records.Record:
+    scored = subjects[0].likelihood != "none"
+    train = data.splits.train[: len(data.splits.test)]
+    train_nats = float(scoring.point_scores(subjects[0], train).mean()) if scored else None
+    score = scoring.summarize(points, spec.dataset, subjects[0], train_nats) if scored else None
+    wrong = [c.name for c in verdicts if c.verdict == "fail"]
+    return records.Record(
+        cell=cell_key(spec),
+        status="failed-check" if wrong else "ok",
+        reason=f"failed: {', '.join(wrong)}" if wrong else None,
+        seeds=[_seed(s, f, row, spec) for s, f, row in zip(subjects, fitted, points, strict=True)],
+        score=score,
+        checks=verdicts,
+        digests=records.Digests(
+            data=data.digest, source=spec.training_digest, settings=fingerprint(spec.settings)
+        ),
+        curve=f"curves/{spec.dataset.name}/{spec.model.name}.csv",
+        reproducible=spec.budget.seconds is None and data.device == "cpu",
+    )
+
+
+def _seed(subject: Subject, fitted: Fitted, row: Tensor, spec: CellSpec) -> records.SeedScore:
+    nats = float(row.mean()) if subject.likelihood != "none" else None
+    discrete = spec.dataset.kind in ("discrete", "binary")
+    return records.SeedScore(
+        seed=subject.seed,
+        nats=nats,
+        bits_per_dim=(
+            scoring.bits_per_dim(nats, spec.dataset.dim) if discrete and nats is not None else None
+        ),
+        valid_nats=fitted.result.valid_nats,
+        steps=fitted.result.steps,
+        kept_step=fitted.result.kept_step,
+    )
+
+
+def _device(name: str) -> str:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise MissingError(
+            "this suite asks for a GPU and torch finds none. Choose a CPU suite, or --device cpu; "
+            "see: bench doctor"
+        )
+    return name
+
+
+def _write_outputs(outcome: Outcome, results: Path, dataset: str, model: str) -> None:
+    states = [
+        f.model.module.state_dict() if f.model.module is not None else None for f in outcome.fitted
+    ]
+    save_state(paths.checkpoint_path(results, dataset, model), states)
+    artifacts.write(
+        paths.artifact_path(results, dataset, model), outcome.subjects[0], outcome.points
+    )
+    rows = [
+        f"{s.seed},{step},{train!r},{valid!r},{int(step == f.result.kept_step)}"
+        for s, f in zip(outcome.subjects, outcome.fitted, strict=True)
+        for step, train, valid in f.result.curve
+    ]
+    text = "\n".join(["seed,step,train_nats,valid_nats,kept", *rows]) + "\n"
+    records.write_text(paths.curve_path(results, dataset, model), text)
+
+
+def _write_record(
+    record: records.Record,
+    cost: records.Cost,
+    spec: CellSpec,
+    root: Path | None,
+    results: Path,
+    seconds: float,
+) -> None:
+    """The cost first: a record's presence means that the cell is complete."""
+    name = (spec.dataset.name, spec.model.name)
+    part = records.CostRecord(
+        cost=cost,
+        environment=capture(spec.suite.device),
+        wall_seconds=round(seconds, 2),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    records.write(records.cost_path(results, *name), part)
+    records.write(records.record_path(results, *name), record)

@@ -1,0 +1,174 @@
+"""What a model and a data set are: the two decorators, and what `build` is given.
+
+A plugin is one file with one decorated function. The registry reads the decorator's literals from
+the source without importing the file, so the decorators only mark; they check nothing at run time
+that the registry has not checked before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+KINDS = ("continuous", "discrete", "binary", "sequence")
+LIKELIHOODS = (
+    "exact",
+    "exact-discrete",
+    "lower-bound",
+    "unbiased",
+    "stochastic",
+    "upper-bound",
+    "none",
+)
+LAYOUTS = ("flat", "shaped")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def model(
+    name: str,
+    *,
+    accepts: tuple[str, ...] | list[str] = ("continuous",),
+    likelihood: str = "exact",
+    implementation: str = "in-house",
+    twin: str | None = None,
+    family: str | None = None,
+    paper: str | None = None,
+    requires: tuple[str, ...] | list[str] = (),
+    conditional: bool = False,
+    layout: str = "flat",
+    min_dim: int = 1,
+    max_dim: int | None = None,
+) -> Callable[[F], F]:
+    """Mark `build(data, **settings)` as a model. All arguments must be literals.
+
+    Args:
+        name: lower-case id with hyphens, unique over all plugins.
+        accepts: kinds of data the model takes as they are: continuous, discrete, binary, sequence.
+            A continuous model also meets discrete data, dequantized by the harness.
+        likelihood: what `log_prob` returns: exact, exact-discrete, lower-bound, unbiased (E[p]),
+            stochastic (E[log p]), upper-bound, or none.
+        implementation: in-house, or the library that computes it.
+        twin: name of the row of the same architecture elsewhere.
+        family: the literature's family (flow, autoregressive, ...), for grouping.
+        paper: arXiv id or citation.
+        requires: distributions that must be importable, e.g. ["nflows"].
+        conditional: takes `log_prob(x, context)`.
+        layout: "flat" (tensors [N, dim], the default) or "shaped" ([N, *shape], for images).
+        min_dim, max_dim: dimensions for which the architecture exists (couplings need 2).
+    """
+
+    def mark(build: F) -> F:
+        build.__bench_model__ = name  # type: ignore[attr-defined]
+        return build
+
+    return mark
+
+
+def dataset(
+    name: str,
+    *,
+    kind: str,
+    shape: list[int] | tuple[int, ...],
+    levels: int | None = None,
+    truth: bool = False,
+    context_dim: int = 0,
+    requires: tuple[str, ...] | list[str] = (),
+    source: str | None = None,
+    licence: str | None = None,
+) -> Callable[[F], F]:
+    """Mark a function of no arguments as a data set. All arguments must be literals.
+
+    The function returns `Splits`, or (with `truth=True`) a `Density` that the harness draws from.
+
+    Args:
+        name: lower-case id with hyphens.
+        kind: continuous, discrete (integers 0..levels-1), binary (0/1) or sequence.
+        shape: shape of one point, e.g. [2] or [1, 8, 8].
+        levels: number of values of a discrete coordinate (2 for binary).
+        truth: the density is known.
+        context_dim: dimensions of the conditioning context; 0 for none.
+        source, licence: for the card.
+    """
+
+    def mark(make: F) -> F:
+        make.__bench_dataset__ = name  # type: ignore[attr-defined]
+        return make
+
+    return mark
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Train, validation and test points in the data's own units, each a tensor [N, *shape].
+
+    Continuous data are float64; discrete and binary data are integers (int64).
+    """
+
+    train: Tensor
+    valid: Tensor
+    test: Tensor
+
+
+@runtime_checkable
+class Density(Protocol):
+    """A known truth, in the data's own units and float64."""
+
+    entropy: float  #: differential entropy, nats
+
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        """n independent draws, [n, *shape]."""
+        ...
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-density of x [N, *shape] in nats, [N]."""
+        ...
+
+
+@dataclass
+class DataSpec:
+    """What `build` sees of a data set: its card, and the train and validation points.
+
+    Tensors are in the model's space: float32 [N, dim] for continuous models (standardised, or
+    dequantized and transformed by the harness), int64 for models of discrete or binary data; with
+    `layout="shaped"` [N, *shape]. There is no way from here to the test split.
+    """
+
+    name: str
+    kind: str  #: kind the model meets: a continuous model on discrete data sees "continuous"
+    shape: tuple[int, ...]
+    levels: int | None
+    context_dim: int = 0
+    n_train: int = 0
+    make_train: Callable[[], Tensor] = field(repr=False, default=None)  # type: ignore[assignment]
+    make_valid: Callable[[], Tensor] = field(repr=False, default=None)  # type: ignore[assignment]
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates of a point: the product of `shape`."""
+        n = 1
+        for s in self.shape:
+            n *= s
+        return n
+
+    @cached_property
+    def train(self) -> Tensor:
+        """Train points, [n_train, dim] (or [n_train, *shape])."""
+        return self.make_train()
+
+    @cached_property
+    def valid(self) -> Tensor:
+        """Validation points, for choosing steps, bandwidths, regularisation."""
+        return self.make_valid()
+
+    @cached_property
+    def train_valid(self) -> Tensor:
+        """Train then validation points: for closed-form fits that have nothing left to choose."""
+        import torch
+
+        return torch.cat([self.train, self.valid])

@@ -1,0 +1,90 @@
+"""Nats, bits/dim, bounds, standard errors: the only place where they are computed.
+
+Conventions: log p(x) in the data's own units = model-space log q(y) + the ledger of the space.
+Discrete data: bits/dim = -nats / (dim ln 2). Two standard errors, over test points and over seeds,
+never added. All sums in float64.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from bench.records import Estimate, Gap, Score
+from bench.registry import DatasetEntry
+from bench.subject import Subject
+
+
+def bits_per_dim(nats: float, dim: int) -> float:
+    """Bits per dimension of a log-likelihood of discrete data in nats: -nats / (dim ln 2)."""
+    return -nats / (dim * math.log(2))
+
+
+def point_scores(subject: Subject, x: Tensor) -> Tensor:
+    """Log-likelihood of each raw point in the data's own units, nats, float64 [n].
+
+    Dequantized data: the mean over `noise_draws` of the log-density, a lower bound of log P(x)
+    (Theis et al., arXiv 1511.01844, eq. 4). Bounds: with `bound_samples` samples per point.
+    """
+    draws = subject.evaluation.noise_draws if subject.space.noise else 1
+    samples = subject.evaluation.bound_samples if subject.likelihood == "lower-bound" else None
+    generator = subject.generator(2)
+    total = torch.zeros(len(x), dtype=torch.float64)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1_234_567 + subject.seed)
+        for _ in range(draws):
+            y, ledger = subject.space.forward(x, generator)
+            total += subject.log_prob(y.to(subject.device), samples=samples) + ledger
+    return total / draws
+
+
+def row_kind(likelihood: str, dequantized: bool) -> str:
+    """A row's likelihood kind: an exact density of dequantized data bounds the discrete one."""
+    return "lower-bound" if dequantized and likelihood == "exact" else likelihood
+
+
+def _standard_error(values: Tensor) -> float | None:
+    n = len(values)
+    return float(values.std(correction=1) / math.sqrt(n)) if n > 1 else None
+
+
+def estimate(points: Tensor) -> Estimate:
+    """Mean and both standard errors of scores [seeds, n_test].
+
+    The error over points is that of the seed-averaged score of each point.
+    """
+    seeds = points.mean(1)
+    return Estimate(
+        mean=float(seeds.mean()),
+        se_test=_standard_error(points.mean(0)),
+        se_seeds=_standard_error(seeds),
+    )
+
+
+def summarize(
+    points: Tensor, dataset: DatasetEntry, subject: Subject, train_nats: float | None
+) -> Score:
+    """The row's score from its test log-likelihoods [seeds, n_test] in nats, data units."""
+    nats = estimate(points)
+    discrete = dataset.kind in ("discrete", "binary")
+    per_bit = -1 / (dataset.dim * math.log(2))
+    score = Score(
+        nats=nats,
+        bits_per_dim=estimate(points * per_bit) if discrete else None,
+        train_nats=train_nats,
+        worst_nats=float(points.min(1).values.mean()),
+        space=subject.space.name,
+        dequantization="uniform" if subject.space.noise else None,
+        noise_draws=subject.evaluation.noise_draws if subject.space.noise else None,
+        bound_samples=(
+            subject.evaluation.bound_samples if subject.likelihood == "lower-bound" else None
+        ),
+    )
+    if subject.truth is not None:
+        truth = subject.truth.log_prob(subject.splits.test).double()
+        gap = truth - points.mean(0)
+        score.truth_nats = -float(subject.truth.entropy)
+        score.gap_nats = Gap(mean=float(gap.mean()), se=_standard_error(gap) or 0.0)
+    return score

@@ -1,0 +1,112 @@
+"""What params.yaml may say, as validated types. Imports no torch, so that planning is fast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.errors import MissingError, UsageError
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors; instances are immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Budget(Strict):
+    """One training recipe for every model: maximum likelihood by Adam (docs/training.md)."""
+
+    steps: int = Field(500, ge=1)
+    batch: int = Field(256, ge=1)
+    lr: float = Field(5e-3, gt=0)
+    warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps")
+    final_lr: float = Field(0.01, ge=0, le=1, description="share of lr at the end of the cosine")
+    clip: float | None = Field(5.0, gt=0, description="largest gradient norm")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled (AdamW)")
+    ema: float | None = Field(None, gt=0, lt=1, description="decay of averaged weights")
+    validations: int = Field(8, ge=1, description="evenly spaced; the best one is kept")
+    patience: int | None = Field(None, ge=1, description="validations without gain before the end")
+    seconds: float | None = Field(None, gt=0, description="wall limit: not reproducible")
+
+
+class Evaluation(Strict):
+    """How a trained model is scored, checked and timed."""
+
+    batch: int = Field(500, ge=1, description="points per call of log_prob; fixed, it moves bits")
+    noise_draws: int = Field(2, ge=1, description="dequantization draws per test point")
+    bound_samples: int = Field(64, ge=1, description="K of lower bounds")
+    check_points: int = Field(4000, ge=100)
+    time_batch: int = Field(256, ge=1)
+    time_seconds: float = Field(0.15, gt=0, description="per timed quantity")
+
+
+class Sizes(Strict):
+    """Points drawn from a known truth."""
+
+    train: int = Field(10_000, ge=2)
+    valid: int = Field(2_000, ge=2)
+    test: int = Field(10_000, ge=2)
+
+
+class DatasetPlan(Strict):
+    """A suite's exceptions for one data set."""
+
+    train: dict[str, Any] = {}  #: overrides of Budget
+    settings: dict[str, Any] = {}  #: of every model that has a setting of that name
+    space: str | None = None  #: of continuous models on discrete data (bench.spaces.SPACES)
+
+
+class Suite(Strict):
+    """A named list of data sets and models, and the budget they share."""
+
+    description: str = ""
+    device: Literal["cpu", "cuda"] = "cpu"
+    datasets: dict[str, DatasetPlan]
+    models: list[str] = ["*"]  #: globs over model names
+    seeds: int = Field(1, ge=1)
+    time_limit: float = Field(600, gt=0, description="seconds per cell, enforced from outside")
+    sizes: Sizes = Sizes()
+    train: Budget = Budget()
+    evaluate: Evaluation = Evaluation()
+
+
+class Params(Strict):
+    """params.yaml."""
+
+    suite: str  #: the suite of `dvc repro`
+    suites: dict[str, Suite]
+    models: dict[str, dict[str, Any]] = {}  #: settings by model; `space` is the harness's own
+
+
+def read_params(file: Path) -> Params:
+    """Read and validate params.yaml. Raises UsageError naming each wrong key and its place."""
+    if not file.is_file():
+        raise MissingError(f"{file} does not exist. Restore it: git checkout -- {file.name}")
+    try:
+        params = Params.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise UsageError(f"{file.name} is no valid YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'top level'}: {e['msg']}" for e in error.errors()
+        )
+        raise UsageError(f"{file.name} is invalid: {wrong}. See docs/suites.md") from error
+    if params.suite not in params.suites:
+        raise UsageError(
+            f"{file.name}: suite '{params.suite}' is not among {', '.join(params.suites)}"
+        )
+    return params
+
+
+def budget_for(suite: Suite, dataset: str) -> Budget:
+    """The suite's budget with the data set's overrides. Raises UsageError for a wrong override."""
+    overrides = suite.datasets[dataset].train
+    try:
+        return Budget.model_validate({**suite.train.model_dump(), **overrides})
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise UsageError(f"params.yaml, datasets.{dataset}.train is invalid: {wrong}") from error
