@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from bench.errors import MissingError, UsageError
+from bench.errors import MissingError, UsageError, did_you_mean
+from bench.yaml12 import load_yaml
+
+#: spaces of a continuous model on discrete data; continuous data are always "standard"
+SPACES = ("marginals", "logit", "uniform")
 
 
 class Strict(BaseModel):
@@ -52,6 +56,10 @@ class Sizes(Strict):
     test: int = Field(10_000, ge=2)
 
 
+#: a bare `claw:` in YAML, with nothing after the colon, is an entry without exceptions
+Bare = BeforeValidator(lambda value: {} if value is None else value)
+
+
 class DatasetPlan(Strict):
     """A suite's exceptions for one data set."""
 
@@ -65,7 +73,7 @@ class Suite(Strict):
 
     description: str = ""
     device: Literal["cpu", "cuda"] = "cpu"
-    datasets: dict[str, DatasetPlan]
+    datasets: dict[str, Annotated[DatasetPlan, Bare]] = Field(min_length=1)
     models: list[str] = ["*"]  #: globs over model names
     seeds: int = Field(1, ge=1)
     time_limit: float = Field(600, gt=0, description="seconds per cell, enforced from outside")
@@ -79,7 +87,7 @@ class Params(Strict):
 
     suite: str  #: the suite of `dvc repro`
     suites: dict[str, Suite]
-    models: dict[str, dict[str, Any]] = {}  #: settings by model; `space` is the harness's own
+    models: dict[str, Annotated[dict[str, Any], Bare]] = {}  #: settings by model; `space` is the harness's own
 
 
 def read_params(file: Path) -> Params:
@@ -87,26 +95,41 @@ def read_params(file: Path) -> Params:
     if not file.is_file():
         raise MissingError(f"{file} does not exist. Restore it: git checkout -- {file.name}")
     try:
-        params = Params.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
+        params = Params.model_validate(load_yaml(file.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"{file.name} is no valid YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'top level'}: {e['msg']}" for e in error.errors()
-        )
-        raise UsageError(f"{file.name} is invalid: {wrong}. See docs/suites.md") from error
+        raise UsageError(f"{file.name} is invalid: {_wrong(error)}. See docs/suites.md") from error
     if params.suite not in params.suites:
         raise UsageError(
-            f"{file.name}: suite '{params.suite}' is not among {', '.join(params.suites)}"
+            f"{file.name}: no suite '{params.suite}'.{did_you_mean(params.suite, params.suites)} "
+            f"It has: {', '.join(params.suites)}"
         )
+    for name, suite in params.suites.items():
+        for dataset in suite.datasets:
+            budget_for(suite, dataset, f"{file.name}, suites.{name}")
     return params
 
 
-def budget_for(suite: Suite, dataset: str) -> Budget:
+def budget_for(suite: Suite, dataset: str, where: str = "params.yaml") -> Budget:
     """The suite's budget with the data set's overrides. Raises UsageError for a wrong override."""
     overrides = suite.datasets[dataset].train
     try:
         return Budget.model_validate({**suite.train.model_dump(), **overrides})
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise UsageError(f"params.yaml, datasets.{dataset}.train is invalid: {wrong}") from error
+        raise UsageError(f"{where}.datasets.{dataset}.train is invalid: {_wrong(error)}") from error
+
+
+def _wrong(error: ValidationError) -> str:
+    """Each wrong key with its place, what was expected, what came, and the nearest key there is."""
+    known = {key for kind in Strict.__subclasses__() for key in kind.model_fields}
+    parts = []
+    for e in error.errors():
+        place = ".".join(map(str, e["loc"])) or "top level"
+        if e["type"] == "extra_forbidden":
+            parts.append(f"{place}: unknown key.{did_you_mean(str(e['loc'][-1]), known)}")
+        elif e["type"] == "missing":
+            parts.append(f"{place}: missing")
+        else:
+            parts.append(f"{place}: {e['msg'][0].lower()}{e['msg'][1:]}, not {e['input']!r:.60}")
+    return "; ".join(parts)

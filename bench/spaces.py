@@ -14,9 +14,8 @@ import torch
 from torch import Generator, Tensor
 
 from bench.errors import UsageError
+from bench.settings import SPACES
 
-#: spaces of a continuous model on discrete data; continuous data are always "standard"
-SPACES = ("marginals", "logit", "uniform")
 LOGIT_ALPHA = 1e-3
 
 
@@ -192,6 +191,7 @@ def dequantized(
 
 def _standardise(x: Tensor) -> Affine:
     """Maximum-likelihood mean and standard deviation; a constant coordinate keeps its scale."""
-    scale = x.std(0, correction=0)
-    rounding = 1e-14 * x.abs().amax(0)  # the mean of equal numbers may be off by its last bits
-    return Affine(x.mean(0), torch.where(scale > rounding, scale, 1.0), "standardise")
+    centred = x - x[0]  # exactly zero where constant, and no cancellation far from the origin
+    scale = centred.std(0, correction=0)
+    mean = x[0] + centred.mean(0)
+    return Affine(mean, torch.where(scale > 0, scale, 1.0), "standardise")

@@ -1,0 +1,177 @@
+"""From a data set's entry to its splits: drawn or read, validated, cast, and their digest.
+
+Importing this package loads no torch; a data set's own file is imported when its splits are loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from bench.contract import Density, Splits
+from bench.errors import BenchError, PluginError
+from bench.registry import DatasetEntry, load_function, shown
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bench.settings import Sizes
+
+PARTS = ("train", "valid", "test")
+BLOCK = 1000  #: points per draw, each block with a generator of its own
+
+
+def load_splits(entry: DatasetEntry, sizes: Sizes) -> tuple[Splits, Density | None]:
+    """The splits in the data's own units, [N, *shape], and the density where it is known.
+
+    Continuous data are float64, discrete and binary data int64. A known truth is drawn with fixed
+    seeds, block by block, so that a smaller size is a prefix of a bigger one; other data sets bring
+    their own splits and `sizes` says nothing to them.
+
+    Raises PluginError for a data set that raises or returns the wrong type, shape or values, and
+    MissingError for a package that it requires.
+    """
+    function = load_function(entry)
+    with _blamed(entry, "its function"):
+        made = function()
+    if entry.truth:
+        density = _checked_density(entry, made)
+        drawn = {part: _draw(entry, density, part, getattr(sizes, part)) for part in PARTS}
+        return Splits(**drawn), density
+    if not isinstance(made, Splits):
+        hint = ", or be marked truth=True" if isinstance(made, Density) else ""
+        raise _broken(entry, f"return bench.contract.Splits{hint}", f"returns {_kind(made)}")
+    read = {part: _checked_points(entry, f"{part} split", getattr(made, part)) for part in PARTS}
+    return Splits(**read), None
+
+
+def digest(splits: Splits) -> str:
+    """sha256 (hex) over name, dtype, shape and bytes of train, valid and test, in that order.
+
+    Reads a few thousand rows at a time: no second copy of the data is made.
+    """
+    sha = hashlib.sha256()
+    for part in PARTS:
+        x = getattr(splits, part)
+        sha.update(f"{part} {x.dtype} {tuple(x.shape)}\n".encode())
+        for rows in x.split(4096):
+            sha.update(rows.contiguous().numpy())
+    return sha.hexdigest()
+
+
+def _draw(entry: DatasetEntry, density: Density, part: str, n: int) -> Tensor:
+    """n points of one split, and a look at what the density says of them."""
+    import torch
+
+    def block(index: int) -> Tensor:
+        seed = zlib.crc32(entry.name.encode()) + 10**9 * PARTS.index(part) + index
+        generator = torch.Generator().manual_seed(seed % 2**32)
+        with _blamed(entry, "its density's sample"):
+            drawn = density.sample(BLOCK, generator)
+        return _checked_points(entry, f"sample({BLOCK}, generator)", drawn, BLOCK)
+
+    first = block(0)
+    if part == "train" and not torch.equal(first, block(0)):
+        raise _broken(
+            entry, "draw from the generator that sample is given", "draws differently each time"
+        )
+    _check_log_prob(entry, density, first)
+    return torch.cat([first, *(block(i) for i in range(1, math.ceil(n / BLOCK)))])[:n]
+
+
+def _checked_density(entry: DatasetEntry, made: Any) -> Density:
+    if not isinstance(made, Density):
+        expected = "return an object with entropy, sample and log_prob (it is marked truth=True)"
+        raise _broken(entry, expected, f"returns {_kind(made)}")
+    entropy = made.entropy
+    if not isinstance(entropy, float | int) or not math.isfinite(entropy):
+        raise _broken(entry, "state its entropy as a finite float, in nats", f"states {entropy!r}")
+    return made
+
+
+def _check_log_prob(entry: DatasetEntry, density: Density, x: Tensor) -> None:
+    """A density's own draws must have a finite log-density, one value per point."""
+    import torch
+
+    with _blamed(entry, "its density's log_prob"):
+        log_prob = density.log_prob(x)
+    if not isinstance(log_prob, torch.Tensor) or log_prob.shape != (len(x),):
+        got = tuple(log_prob.shape) if isinstance(log_prob, torch.Tensor) else _kind(log_prob)
+        raise _broken(entry, f"return a tensor [{len(x)}] from log_prob", f"returns {got}")
+    if bad := int((~log_prob.isfinite()).sum()):
+        raise _broken(
+            entry,
+            "give its own draws a finite log_prob",
+            f"gives {bad} of {len(x)} a NaN or an infinity",
+        )
+
+
+def _checked_points(entry: DatasetEntry, what: str, x: Any, n: int | None = None) -> Tensor:
+    """The points as float64 or int64 on the CPU, or a PluginError that says what is wrong."""
+    import torch
+
+    if not isinstance(x, torch.Tensor):
+        raise _broken(entry, f"give its {what} as a torch tensor", f"gives {_kind(x)}")
+    rows = "N" if n is None else n
+    if x.dim() == 0 or tuple(x.shape[1:]) != entry.shape or len(x) != (len(x) if n is None else n):
+        expected = ", ".join(map(str, (rows, *entry.shape)))
+        raise _broken(entry, f"give its {what} the shape [{expected}]", f"has {list(x.shape)}")
+    if len(x) < 2:
+        raise _broken(entry, f"have at least 2 points in its {what}", f"has {len(x)}")
+    x = x.detach().cpu()
+    return _integers(entry, what, x) if _is_integral(entry) else _reals(entry, what, x)
+
+
+def _is_integral(entry: DatasetEntry) -> bool:
+    """Sequences are symbols where they state their levels, and real values otherwise."""
+    return entry.kind in ("discrete", "binary") or (
+        entry.kind == "sequence" and entry.levels is not None
+    )
+
+
+def _reals(entry: DatasetEntry, what: str, x: Tensor) -> Tensor:
+    if not x.is_floating_point():
+        raise _broken(entry, f"give its {what} as floats (float64)", f"gives {x.dtype}")
+    if bad := int((~x.isfinite()).sum()):
+        raise _broken(entry, f"have only finite values in its {what}", f"has {bad} NaN or infinite")
+    return x.double().contiguous()
+
+
+def _integers(entry: DatasetEntry, what: str, x: Tensor) -> Tensor:
+    levels = entry.levels or 2
+    if x.is_floating_point() or x.is_complex():
+        raise _broken(entry, f"give its {what} as integers (x.long())", f"gives {x.dtype}")
+    x = x.long().contiguous()
+    if int(x.min()) < 0 or int(x.max()) >= levels:
+        got = f"has {int(x.min())}..{int(x.max())}"
+        raise _broken(entry, f"have levels 0..{levels - 1} in its {what}", got)
+    return x
+
+
+@contextmanager
+def _blamed(entry: DatasetEntry, what: str) -> Iterator[None]:
+    """Whatever the plugin raises becomes one sentence that names it."""
+    try:
+        yield
+    except BenchError:
+        raise
+    except Exception as error:
+        message = " ".join(str(error).split())
+        raise PluginError(
+            f"data set '{entry.name}' ({shown(entry.file)}): {what} raised "
+            f"{type(error).__name__}: {message}"
+        ) from error
+
+
+def _broken(entry: DatasetEntry, expected: str, got: str) -> PluginError:
+    return PluginError(
+        f"data set '{entry.name}' ({shown(entry.file)}) should {expected}, but {got}"
+    )
+
+
+def _kind(value: Any) -> str:
+    return f"a {type(value).__module__}.{type(value).__qualname__}"
