@@ -19,7 +19,7 @@ from bench.checkpoints import fingerprint, save_state
 from bench.contract import DataSpec, Splits
 from bench.costs import converted, measure_costs
 from bench.datasets import digest, load_splits
-from bench.environment import capture
+from bench.environment import capture, versions
 from bench.errors import BenchError, DivergedError, MissingError, PluginError
 from bench.fitting import Fitted, Prepared, fit_seed, rebuilder
 from bench.registry import load_function
@@ -192,7 +192,7 @@ def _fit(
 
 
 def _training_inputs(spec: CellSpec, data: Prepared, seed: int) -> dict[str, Any]:
-    environment = capture(data.device)
+    capability = torch.backends.cpu.get_cpu_capability()
     return {
         "source": spec.training_digest,
         "data": data.digest,
@@ -200,8 +200,8 @@ def _training_inputs(spec: CellSpec, data: Prepared, seed: int) -> dict[str, Any
         "settings": spec.settings,
         "budget": spec.budget.model_dump(),
         "seed": seed,
-        "versions": [environment.python, environment.torch, environment.packages],
-        "machine": [environment.cpu_capability, data.device, torch.get_num_threads()],
+        "versions": versions(),
+        "machine": [capability, data.device, torch.get_num_threads()],
     }
 
 

@@ -8,14 +8,14 @@ names or docstrings.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_serializer
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.errors import BenchError, UsageError
 
@@ -30,13 +30,9 @@ class DamagedRecord(BenchError):
 
 
 class Part(BaseModel):
-    """Base of all parts of a record: unknown fields refused, NaN written as null."""
+    """Base of all parts of a record: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
-
-    @field_serializer("*", mode="wrap", when_used="json")
-    def _no_nan(self, value: Any, handler: Any) -> Any:
-        return None if isinstance(value, float) and not math.isfinite(value) else handler(value)
 
 
 class CellKey(Part):
@@ -63,8 +59,8 @@ class Estimate(Part):
 class Gap(Part):
     """Paired mean of log p* - log q over the test points, nats: an estimate of KL(p*||q)."""
 
-    mean: float
-    se: float
+    mean: float | None
+    se: float | None
 
 
 class Score(Part):
@@ -167,8 +163,8 @@ class Cost(Part):
     batch: int | None = None
     transform_us: Times | None = None  #: data to noise, with the log-determinant
     map_us: Times | None = None  #: the same map without it, where it can be left out
-    logdet_us: float | None = None  #: difference of the two medians
-    logdet_share: float | None = None  #: logdet_us over the median of log_prob_us, 0 to 1
+    logdet_us: float | None = None  #: median of their paired differences, at least 0
+    logdet_share: float | None = None  #: the same as a share of log_prob, 0 to 1
     logdet_speedup: float | None = None  #: over the slogdet of the autograd Jacobian
     logdet_error: float | None = None  #: largest absolute error against it in float64, nats
     peak_bytes: int | None = None
@@ -214,30 +210,50 @@ def cost_path(results: Path, dataset: str, model: str) -> Path:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Replace a file in one step: a killed run leaves the old file or the new one, never half."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    """Replace a file by UTF-8 text in one step. Raises what `write_bytes` raises."""
+    write_bytes(file, text.encode())
+
+
+def write_bytes(file: Path, data: bytes) -> None:
+    """Replace a file in one step: a killed run leaves the old file or the new one, never half.
+
+    Raises BenchError where the disk is full or the folder may not be written.
+    """
+    temporary = file.parent / f".{file.name}.{os.getpid()}"
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.chmod(temporary, 0o644)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
         os.replace(temporary, file)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
         raise BenchError(
-            f"{file} could not be written: {error.strerror}. Free space or correct the "
-            "permissions, then run again; nothing else was lost"
+            f"{file} could not be written: {error.strerror or error}. Free space or correct the "
+            "permissions, then run again; what was there before is kept"
         ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write(file: Path, part: Record | CostRecord) -> None:
-    """Write one part atomically, with sorted keys and a final newline."""
-    data = part.model_dump(mode="json")
+    """Write one part atomically, with sorted keys and a final newline; NaN is written as null."""
+    data = finite(part.model_dump(mode="json"))
     write_text(file, json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
+def finite(value: Any) -> Any:
+    """JSON data with null for every NaN and infinity, at any depth."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    return [finite(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
 def read(file: Path) -> Record:
-    """Read a record. Raises DamagedRecord, or UsageError for one of a newer schema."""
+    """Read a record.
+
+    Raises DamagedRecord, UsageError for one of a newer schema, FileNotFoundError for none.
+    """
     return _read(file, Record)
 
 
@@ -253,9 +269,19 @@ def _read(file: Path, kind: Any) -> Any:
         if isinstance(version, int) and version > SCHEMA:
             raise UsageError(
                 f"{file} has schema {version}, this version reads up to {SCHEMA}. Update the "
-                "package, or delete the file and run the cell again"
+                "package, or delete the file and run: dvc repro"
             )
         return kind.model_validate(data)
-    except (ValueError, ValidationError) as error:
-        first = str(error).splitlines()[0]
-        raise DamagedRecord(f"{file} is damaged ({first}). Delete it and run: dvc repro") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _damaged(file, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except ValueError as error:
+        raise _damaged(file, str(error).splitlines()[0]) from error
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _damaged(file, error.strerror or str(error)) from error
+
+
+def _damaged(file: Path, why: str) -> DamagedRecord:
+    return DamagedRecord(f"{file} is damaged ({why}). Delete it and run: dvc repro")
