@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
@@ -23,7 +24,8 @@ SAMPLES, IMAGES = 1000, 24
 
 def write(file: Path, subject: Subject, points: Tensor) -> None:
     """Collect and write a cell's arrays. Raises BenchError on a full disk."""
-    arrays = {"test_log_prob": points.numpy(), **_samples(subject), **_grid(subject)}
+    arrays: dict[str, Any] = {"test_log_prob": points.numpy(), **_samples(subject)}
+    arrays.update(_grid(subject))
     buffer = io.BytesIO()
     numpy.savez_compressed(buffer, **arrays)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -67,10 +69,10 @@ def _grid(subject: Subject) -> dict[str, numpy.ndarray]:
         torch.linspace(float(a), float(b), steps).double() for a, b in zip(low, high, strict=True)
     ]
     if dim == 1:
-        grid, size = axes[0][:, None], (steps,)
+        grid, size = axes[0][:, None], [steps]
     else:
         y, x_ = torch.meshgrid(axes[1], axes[0], indexing="ij")
-        grid, size = torch.stack([x_.flatten(), y.flatten()], 1), (steps, steps)
+        grid, size = torch.stack([x_.flatten(), y.flatten()], 1), [steps, steps]
     out = {
         "grid_x": axes[0].numpy(),
         "grid_log_prob": subject.data_log_prob(grid).reshape(size).numpy(),

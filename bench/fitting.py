@@ -53,7 +53,7 @@ def seed_everything(seed: int) -> None:
 
 def _generators() -> list[bytes]:
     state = numpy.random.get_state(legacy=False)
-    texts = [repr(state["state"]), repr(random.getstate())]  # type: ignore[call-overload]
+    texts = [repr(state["state"]), repr(random.getstate())]
     return [torch.get_rng_state().numpy().tobytes(), *(t.encode() for t in texts)]
 
 

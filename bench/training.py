@@ -183,8 +183,8 @@ class Trainer:
         decay = min(self.budget.ema, (1 + self.result.steps) / (10 + self.result.steps))
         for kept, new in zip(self.average.parameters(), self.module.parameters(), strict=True):
             kept.lerp_(new, 1 - decay)
-        for kept, new in zip(self.average.buffers(), self.module.buffers(), strict=True):
-            kept.copy_(new)
+        for held, now in zip(self.average.buffers(), self.module.buffers(), strict=True):
+            held.copy_(now)
 
     def _candidate(self) -> dict[str, Tensor]:
         return {k: v.clone() for k, v in (self.average or self.module).state_dict().items()}

@@ -1,0 +1,40 @@
+"""Normalizing flows in plain PyTorch, usable alone: `from bench.flows import maf`.
+
+`forward` of a bijection and `transform` of a flow run from data to noise. docs/flows.md is the
+guide; `from_nflows` converts a trained nflows flow into the same function.
+"""
+
+from bench.flows.architectures import maf, nsf_coupling, realnvp
+from bench.flows.autoregressive import MaskedAffine
+from bench.flows.bijection import Bijection
+from bench.flows.compose import Composite, Inverse
+from bench.flows.conditioners import ResidualNet
+from bench.flows.convert import from_nflows
+from bench.flows.coupling import AffineCoupling, SplineCoupling
+from bench.flows.flow import Flow, StandardNormal
+from bench.flows.linear import LULinear, Permutation, reverse
+from bench.flows.made import MADE
+from bench.flows.masks import alternating
+from bench.flows.spline import ElementwiseSpline
+
+__all__ = [
+    "MADE",
+    "AffineCoupling",
+    "Bijection",
+    "Composite",
+    "ElementwiseSpline",
+    "Flow",
+    "Inverse",
+    "LULinear",
+    "MaskedAffine",
+    "Permutation",
+    "ResidualNet",
+    "SplineCoupling",
+    "StandardNormal",
+    "alternating",
+    "from_nflows",
+    "maf",
+    "nsf_coupling",
+    "realnvp",
+    "reverse",
+]

@@ -1,0 +1,151 @@
+"""Coupling layers (arXiv 1605.08803): one part of the coordinates moves the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from bench.flows.bijection import Bijection, check_points
+from bench.flows.spline import (
+    MIN_BIN,
+    MIN_SLOPE,
+    ElementwiseSpline,
+    Spline,
+    spline_forward,
+    spline_inverse,
+    spline_map,
+)
+
+MIN_SCALE = 1e-3
+
+#: (inputs, outputs) -> a module that maps [B, inputs] (and a context) to [B, outputs]
+MakeNet = Callable[[int, int], nn.Module]
+
+
+class Coupling(Bijection):
+    """What couplings share: split by a mask, compute parameters, put together again.
+
+    Args:
+        mask: [D]; true (positive) coordinates are transformed, the others pass and condition.
+        make_net: builds the conditioner.
+        parameters: numbers per transformed coordinate.
+
+    Raises ValueError for a mask that leaves nothing to transform or nothing to condition on.
+    """
+
+    def __init__(self, mask: Tensor | Sequence[bool], make_net: MakeNet, parameters: int) -> None:
+        super().__init__()
+        chosen = torch.as_tensor(mask) > 0
+        keep, move = (~chosen).nonzero()[:, 0], chosen.nonzero()[:, 0]
+        if chosen.dim() != 1 or not len(keep) or not len(move):
+            raise ValueError("a coupling needs a mask [D] with both kinds of coordinates (D >= 2)")
+        self.dim, self.moved = len(chosen), len(move)
+        self.register_buffer("keep", keep, persistent=False)
+        self.register_buffer("move", move, persistent=False)
+        self.register_buffer("restore", torch.cat((keep, move)).argsort(), persistent=False)
+        self.transform_net = make_net(len(keep), len(move) * parameters)
+
+    def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        check_points(x, self.dim)
+        return x.index_select(1, self.keep), x.index_select(1, self.move)
+
+    def _join(self, kept: Tensor, moved: Tensor) -> Tensor:
+        return torch.cat((kept, moved), 1).index_select(1, self.restore)
+
+
+class AffineCoupling(Coupling):
+    """moved * scale + shift with scale = sigmoid(a + 2) + 1e-3, so at most 1.001 (nflows 0.14).
+
+    The conditioner's outputs are all shifts, then all raw scales.
+    """
+
+    def __init__(self, mask: Tensor | Sequence[bool], make_net: MakeNet) -> None:
+        super().__init__(mask, make_net, 2)
+
+    def _scale_and_shift(self, kept: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        shift, raw = self.transform_net(kept, context).split(self.moved, 1)
+        return torch.sigmoid(raw + 2) + MIN_SCALE, shift
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """z [B, D] and log |det dz/dx| [B]."""
+        kept, moved = self._split(x)
+        scale, shift = self._scale_and_shift(kept, context)
+        return self._join(kept, moved * scale + shift), scale.log().sum(1)
+
+    def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """z [B, D]."""
+        kept, moved = self._split(x)
+        scale, shift = self._scale_and_shift(kept, context)
+        return self._join(kept, moved * scale + shift)
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """x [B, D] and log |det dx/dz| [B]."""
+        kept, moved = self._split(z)
+        scale, shift = self._scale_and_shift(kept, context)
+        return self._join(kept, (moved - shift) / scale), -scale.log().sum(1)
+
+
+class SplineCoupling(Coupling):
+    """Rational-quadratic spline coupling with linear tails (arXiv 1906.04032).
+
+    Args:
+        bins, bound: K bins in the box [-bound, bound]; outside the map is the identity.
+        logit_scale: divides the conditioner's width and height logits; nflows 0.14 takes
+            sqrt(hidden) for a residual conditioner.
+        unconditional: the kept coordinates pass a learned spline each.
+    """
+
+    def __init__(
+        self,
+        mask: Tensor | Sequence[bool],
+        make_net: MakeNet,
+        *,
+        bins: int = 8,
+        bound: float = 4.0,
+        logit_scale: float | None = None,
+        unconditional: bool = False,
+        min_bin: float = MIN_BIN,
+        min_slope: float = MIN_SLOPE,
+    ) -> None:
+        super().__init__(mask, make_net, 3 * bins - 1)
+        self.bins, self.bound, self.min_bin, self.min_slope = bins, bound, min_bin, min_slope
+        if logit_scale is None:
+            logit_scale = math.sqrt(getattr(self.transform_net, "hidden", 1))
+        self.logit_scale = logit_scale
+        kept = self.dim - self.moved
+        self.unconditional = ElementwiseSpline(kept, bins, bound) if unconditional else None
+
+    def _spline(self, kept: Tensor, context: Tensor | None) -> Spline:
+        raw = self.transform_net(kept, context).view(kept.shape[0], self.moved, 3 * self.bins - 1)
+        bins = raw[..., : 2 * self.bins].unflatten(-1, (2, self.bins)) / self.logit_scale
+        return Spline(bins, raw[..., 2 * self.bins :], self.bound, self.min_bin, self.min_slope)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """z [B, D] and log |det dz/dx| [B]."""
+        kept, moved = self._split(x)
+        moved, slopes = spline_forward(moved, self._spline(kept, context))
+        logabsdet = slopes.sum(1)
+        if self.unconditional is not None:
+            kept, more = self.unconditional(kept)
+            logabsdet = logabsdet + more
+        return self._join(kept, moved), logabsdet
+
+    def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """z [B, D]."""
+        kept, moved = self._split(x)
+        moved = spline_map(moved, self._spline(kept, context))
+        if self.unconditional is not None:
+            kept = self.unconditional.map_only(kept)
+        return self._join(kept, moved)
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """x [B, D] and log |det dx/dz| [B]."""
+        kept, moved = self._split(z)
+        logabsdet = z.new_zeros(z.shape[0])
+        if self.unconditional is not None:
+            kept, logabsdet = self.unconditional.inverse(kept)
+        moved, slopes = spline_inverse(moved, self._spline(kept, context))
+        return self._join(kept, moved), logabsdet + slopes.sum(1)
