@@ -80,7 +80,14 @@ def evaluate(
     spec = _spec(dataset, name, likelihood, sizes or Sizes(), evaluation or Evaluation())
     splits, truth = datasets.load_splits(spec.dataset, spec.suite.sizes)
     levels = spec.kind != "continuous"
-    space = Space("data", spec.dataset.shape, [], levels=spec.dataset.levels, noise=spec.dequantized, discrete=levels)
+    space = Space(
+        "data",
+        spec.dataset.shape,
+        [],
+        levels=spec.dataset.levels,
+        noise=spec.dequantized,
+        discrete=levels,
+    )
     data = Prepared(splits, truth, space, cell.view(spec, splits, space), datasets.digest(splits))
     adapted = adapt(model)
     if adapted.module is not None:

@@ -36,8 +36,12 @@ class DivergedError(BenchError):
     """Training ended in NaN or infinity."""
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """` Did you mean 'maf'?` for the names nearest to `name`, or the empty string."""
+    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+
+
 def unknown(what: str, name: str, known: Iterable[str], listing: str) -> UsageError:
     """The error for a name nobody has: the nearest names and the command that lists them all."""
-    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
-    hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
-    return UsageError(f"no {what} '{name}'.{hint} All: {listing}")
+    return UsageError(f"no {what} '{name}'.{did_you_mean(name, known)} All: {listing}")

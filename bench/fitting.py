@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial as bind
 from pathlib import Path
 from typing import Any
 
-import numpy
 import torch
 from torch import Tensor
 
@@ -17,6 +15,7 @@ from bench.adapters import Adapted, adapt
 from bench.checkpoints import load_state, partial_path, save_state, trained_path
 from bench.contract import DataSpec, Density, Splits
 from bench.errors import BenchError, DivergedError, PluginError
+from bench.randomness import seed_everything, seeded, state
 from bench.settings import Budget
 from bench.spaces import Space
 from bench.training import Report, Source, Trainer, TrainingResult
@@ -44,19 +43,6 @@ class Fitted:
     cached: bool = False  #: taken from the store; nothing was trained
 
 
-def seed_everything(seed: int) -> None:
-    """The global generators that plugins may draw from."""
-    torch.manual_seed(seed)
-    numpy.random.seed(seed)
-    random.seed(seed)
-
-
-def _generators() -> list[bytes]:
-    state = numpy.random.get_state(legacy=False)
-    texts = [repr(state["state"]), repr(random.getstate())]
-    return [torch.get_rng_state().numpy().tobytes(), *(t.encode() for t in texts)]
-
-
 def build_model(build: Callable[..., Any], spec: DataSpec, settings: dict[str, Any]) -> Adapted:
     """Call the plugin and wrap what it returns. Raises PluginError with its own words.
 
@@ -78,7 +64,7 @@ def probe(model: Adapted, spec: DataSpec, likelihood: str, device: str) -> None:
     if likelihood == "none" or (model.fit is not None and not model.trainable):
         return
     x = spec.train[:7].to(device)
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with torch.no_grad(), seeded(seed=0):
         if model.module is not None:
             model.module.eval()
         try:
@@ -120,7 +106,7 @@ def fit_seed(
     to the same bits. Without `root` nothing is stored.
     """
     seed_everything(seed)
-    fresh = _generators()
+    fresh = state()
     model = build_model(build, data.spec, settings)
     if model.module is not None:
         model.module.to(data.device)
@@ -137,7 +123,7 @@ def fit_seed(
         result = _maximum_likelihood(model, data, budget, seed, root, key, report)
     if model.module is not None:
         model.module.eval()
-    fitted = Fitted(model, result, random=model.trainable or fresh != _generators())
+    fitted = Fitted(model, result, random=model.trainable or fresh != state())
     if stored is not None and (model.fit is not None or model.trainable):
         _store(fitted, stored)
     return fitted
@@ -227,7 +213,7 @@ def _rebuild(
     splits = Splits(spec.train, spec.valid, spec.valid)
     data = Prepared(splits, None, identity, spec, digest="")
     short = budget.model_copy(update={"steps": min(60, budget.steps), "validations": 2})
-    with torch.random.fork_rng(devices=[]):
+    with seeded(seed=0):
         return fit_seed(
             build,
             data,

@@ -8,68 +8,26 @@ are an error that names both files.
 
 from __future__ import annotations
 
-import ast
+import importlib
 import importlib.util
-import inspect
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from bench import contract, paths
+from bench import paths
+from bench.declared import NAME as NAME
+from bench.declared import DatasetEntry as DatasetEntry
+from bench.declared import ModelEntry as ModelEntry
+from bench.declared import read as read
+from bench.declared import shown as shown
 from bench.errors import MissingError, PluginError, UsageError, unknown
 
-FORBIDDEN = {"load", "evaluate"}  # public API that opens the test split
-
-
-@dataclass(frozen=True)
-class ModelEntry:
-    """A model as its source declares it."""
-
-    name: str
-    file: Path
-    function: str
-    accepts: tuple[str, ...] = ("continuous",)
-    likelihood: str = "exact"
-    implementation: str = "in-house"
-    twin: str | None = None
-    family: str | None = None
-    paper: str | None = None
-    requires: tuple[str, ...] = ()
-    conditional: bool = False
-    layout: str = "flat"
-    min_dim: int = 1
-    max_dim: int | None = None
-    settings: dict[str, Any] = field(default_factory=dict)  #: build's keyword defaults
-
-
-@dataclass(frozen=True)
-class DatasetEntry:
-    """A data set as its source declares it."""
-
-    name: str
-    file: Path
-    function: str
-    kind: str
-    shape: tuple[int, ...]
-    levels: int | None = None
-    truth: bool = False
-    context_dim: int = 0
-    requires: tuple[str, ...] = ()
-    source: str | None = None
-    licence: str | None = None
-
-    @property
-    def dim(self) -> int:
-        """Number of coordinates of a point."""
-        n = 1
-        for s in self.shape:
-            n *= s
-        return n
+PACKAGE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -123,18 +81,9 @@ def discover() -> Registry:
     return registry
 
 
-def shown(file: Path) -> str:
-    """A path as a person would type it: relative to the current folder where it lies below it."""
-    try:
-        return str(file.relative_to(Path.cwd()))
-    except ValueError:
-        return str(file)
-
-
 def plugin_files() -> Iterator[Path]:
     """Every file that may hold a plugin, in the order of the module's docstring."""
-    package = Path(__file__).parent
-    folders = [package / "models", package / "datasets"]
+    folders = [PACKAGE / "models", PACKAGE / "datasets"]
     if (root := paths.find_root()) is not None:
         folders.append(root / "baselines")
     extra = [f for f in os.environ.get("BENCH_PLUGINS", "").split(os.pathsep) if f]
@@ -147,58 +96,92 @@ def plugin_files() -> Iterator[Path]:
         yield from (
             f.resolve() for f in sorted(folder_path.glob("*.py")) if not f.name.startswith("_")
         )
+    yield from _entry_point_files()
+
+
+def _entry_point_files() -> dict[Path, str]:
+    """File -> module of each installed entry point, found without importing a package.
+
+    A module that its distribution lacks keeps its would-be path, so that it is reported.
+    """
+    files = {}
     for group in ("bench.models", "bench.datasets"):
         for point in entry_points(group=group):
-            spec = importlib.util.find_spec(point.value.partition(":")[0])
-            if spec is not None and spec.origin:
-                yield Path(spec.origin).resolve()
-
-
-def read(file: Path) -> Iterator[ModelEntry | DatasetEntry]:
-    """The plugins declared in one file. Raises PluginError naming the line it cannot read."""
-    try:
-        tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
-    except (SyntaxError, UnicodeDecodeError, ValueError) as error:
-        line = getattr(error, "lineno", None) or 1
-        message = getattr(error, "msg", None) or str(error)
-        raise PluginError(f"{shown(file)}:{line} does not parse: {message}") from error
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            for decorator in node.decorator_list:
-                entry = _entry(file, node, decorator)
-                if entry is not None:
-                    if isinstance(entry, ModelEntry):
-                        _refuse_test_data(file, tree)
-                    yield entry
+            top, *rest = point.module.split(".")
+            spec = importlib.util.find_spec(top)
+            origin = Path(spec.origin) if spec is not None and spec.origin else Path(f"{top}.py")
+            if rest:
+                file = origin.parent.joinpath(*rest).with_suffix(".py")
+                origin = file if file.is_file() else file.with_suffix("") / "__init__.py"
+            files[origin.resolve()] = point.module
+    return files
 
 
 def load_function(entry: ModelEntry | DatasetEntry) -> Callable[..., Any]:
     """Import the plugin's file and return its decorated function.
 
-    Raises MissingError for a package in `requires` that is not installed, PluginError for a file
-    that raises on import.
+    Raises MissingError for a package in `requires` (or imported) that is not installed,
+    PluginError for a file that raises on import.
     """
+    check_requires(entry)
+    try:
+        module = _import(entry.file)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "bench"):
+            raise _raised(entry, error) from error
+        raise _lacks(entry, package) from error
+    except (Exception, SystemExit) as error:
+        raise _raised(entry, error) from error
+    function: Callable[..., Any] = getattr(module, entry.function)
+    return function
+
+
+def check_requires(entry: ModelEntry | DatasetEntry) -> None:
+    """Raise MissingError for a package in `requires` that is not installed; imports none."""
     for package in entry.requires:
         if not _installed(package):
-            raise MissingError(
-                f"'{entry.name}' needs the package {package}. Install it: pip install {package}"
-            )
-    name = "bench_plugin_" + "".join(c if c.isalnum() else "_" for c in str(entry.file))
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, entry.file)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module  # before execution, so that its classes can be pickled
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            del sys.modules[name]
-            raise PluginError(
-                f"{shown(entry.file)} raised on import: {type(error).__name__}: {error}"
-            ) from error
-    function: Callable[..., Any] = getattr(sys.modules[name], entry.function)
-    return function
+            raise _lacks(entry, package)
+
+
+def _lacks(entry: ModelEntry | DatasetEntry, package: str) -> MissingError:
+    return MissingError(
+        f"'{entry.name}' needs the package {package}. Install it: pip install {package}"
+    )
+
+
+def _raised(entry: ModelEntry | DatasetEntry, error: BaseException) -> PluginError:
+    text = " ".join(str(error).split())
+    return PluginError(f"{shown(entry.file)} raised on import: {type(error).__name__}: {text}")
+
+
+def _import(file: Path) -> ModuleType:
+    """The file's module: under its own name where it has one, so that its classes exist once."""
+    name = _module_name(file)
+    if name in sys.modules or not name.startswith("bench_plugin_"):
+        return importlib.import_module(name)
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # before execution, so that its classes can be pickled
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _module_name(file: Path) -> str:
+    if file.is_relative_to(PACKAGE):
+        return ".".join(("bench", *file.relative_to(PACKAGE).with_suffix("").parts))
+    if module := _entry_point_files().get(file):
+        return module
+    root = paths.find_root(file.parent)
+    # relative where it can be: pickled classes then do not depend on where the clone lies
+    place = file.relative_to(root) if root else file
+    return "bench_plugin_" + "".join(c if c.isalnum() else "_" for c in str(place))
 
 
 def _installed(package: str) -> bool:
@@ -206,105 +189,5 @@ def _installed(package: str) -> bool:
     try:
         version(package)
     except PackageNotFoundError:
-        return importlib.util.find_spec(package.replace("-", "_")) is not None
+        return importlib.util.find_spec(package.partition(".")[0].replace("-", "_")) is not None
     return True
-
-
-def _entry(file: Path, node: ast.FunctionDef, decorator: ast.expr) -> Any:
-    if not isinstance(decorator, ast.Call):
-        return None
-    target = decorator.func
-    called = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", None)
-    if called not in ("model", "dataset"):
-        return None
-    values = _literals(file, decorator, getattr(contract, called))
-    _validate(file, decorator.lineno, called, values)
-    common = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    if called == "model":
-        return ModelEntry(file=file, function=node.name, settings=_defaults(file, node), **common)
-    return DatasetEntry(file=file, function=node.name, **common)
-
-
-def _literals(file: Path, call: ast.Call, decorator: Callable[..., Any]) -> dict[str, Any]:
-    """The call's arguments by name, each a literal known to the decorator's signature."""
-    known = list(inspect.signature(decorator).parameters)
-    pairs = [*zip(known[:1], call.args, strict=False), *((k.arg, k.value) for k in call.keywords)]
-    values: dict[str, Any] = {}
-    for key, value in pairs:
-        if key not in known:
-            raise PluginError(
-                f"{shown(file)}:{call.lineno} unknown argument '{key}'. Known: {', '.join(known)}"
-            )
-        try:
-            values[key] = ast.literal_eval(value)
-        except ValueError as error:
-            raise PluginError(
-                f"{shown(file)}:{call.lineno} argument '{key}' must be a literal, because plugins "
-                "are read without being imported"
-            ) from error
-    return values
-
-
-def _validate(file: Path, line: int, called: str, values: dict[str, Any]) -> None:
-    where = f"{shown(file)}:{line}"
-    name = values.get("name")
-    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
-        raise PluginError(
-            f"{where} the name must be lower-case letters, digits and hyphens, not {name!r}"
-        )
-    allowed = {
-        "accepts": contract.KINDS,
-        "kind": contract.KINDS,
-        "likelihood": contract.LIKELIHOODS,
-        "layout": contract.LAYOUTS,
-    }
-    for key, choices in allowed.items():
-        got = values.get(key, ())
-        for value in [got] if isinstance(got, str) else got:
-            if value not in choices:
-                raise PluginError(f"{where} {key}={value!r}: expected one of {', '.join(choices)}")
-    if called == "dataset":
-        for key in ("kind", "shape"):
-            if key not in values:
-                raise PluginError(f"{where} data set '{name}' does not state its {key}")
-        if values["kind"] == "discrete" and not values.get("levels"):
-            raise PluginError(f"{where} discrete data set '{name}' does not state its levels")
-
-
-def _defaults(file: Path, node: ast.FunctionDef) -> dict[str, Any]:
-    """Keyword parameters of build with literal defaults: the model's settings."""
-    args = node.args
-    named = args.args[len(args.args) - len(args.defaults) :]
-    pairs = [
-        *zip(named, args.defaults, strict=True),
-        *zip(args.kwonlyargs, args.kw_defaults, strict=True),
-    ]
-    settings = {}
-    for arg, default in pairs:
-        try:
-            settings[arg.arg] = ast.literal_eval(default) if default is not None else None
-        except ValueError as error:
-            raise PluginError(
-                f"{shown(file)}:{node.lineno} the default of setting '{arg.arg}' must be a literal"
-            ) from error
-    return settings
-
-
-def _refuse_test_data(file: Path, tree: ast.Module) -> None:
-    """A model that imports what opens the test split is refused with the reason."""
-    for node in ast.walk(tree):
-        names: set[str] = set()
-        if isinstance(node, ast.ImportFrom) and node.module in ("bench", "bench.api"):
-            names = {a.name for a in node.names} & FORBIDDEN
-        elif (
-            isinstance(node, ast.Attribute)
-            and isinstance(node.value, ast.Name)
-            and node.value.id == "bench"
-        ):
-            names = {node.attr} & FORBIDDEN
-        if names:
-            line = getattr(node, "lineno", 1)
-            raise PluginError(
-                f"{shown(file)}:{line} uses bench.{names.pop()}, which opens the test split: a "
-                "model may see only the `data` that build is given"
-            )

@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor
 
+from bench.randomness import seeded
 from bench.records import Estimate, Gap, Score
 from bench.registry import DatasetEntry
 from bench.subject import Subject
@@ -32,8 +33,7 @@ def point_scores(subject: Subject, x: Tensor) -> Tensor:
     samples = subject.evaluation.bound_samples if subject.likelihood == "lower-bound" else None
     generator = subject.generator(2)
     total = torch.zeros(len(x), dtype=torch.float64)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1_234_567 + subject.seed)
+    with seeded(1_234_567 + subject.seed):
         for _ in range(draws):
             y, ledger = subject.space.forward(x, generator)
             total += subject.log_prob(y.to(subject.device), samples=samples) + ledger

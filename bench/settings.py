@@ -22,7 +22,7 @@ class Strict(BaseModel):
 
 
 class Budget(Strict):
-    """One training recipe for every model: maximum likelihood by Adam (docs/training.md)."""
+    """One training recipe for every model: maximum likelihood by Adam (docs/suites.md)."""
 
     steps: int = Field(500, ge=1)
     batch: int = Field(256, ge=1)
@@ -87,7 +87,9 @@ class Params(Strict):
 
     suite: str  #: the suite of `dvc repro`
     suites: dict[str, Suite]
-    models: dict[str, Annotated[dict[str, Any], Bare]] = {}  #: settings by model; `space` is the harness's own
+    models: dict[
+        str, Annotated[dict[str, Any], Bare]
+    ] = {}  #: settings by model; `space` is the harness's own
 
 
 def read_params(file: Path) -> Params:

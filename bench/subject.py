@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from bench.randomness import seeded
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -40,6 +42,7 @@ class Subject:
     seed: int = 0
     device: str = "cpu"
     rebuild: Callable[[DataSpec], Adapted] | None = field(default=None, repr=False)
+    _drawn: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def likelihood(self) -> str:
@@ -62,9 +65,10 @@ class Subject:
         """
         if self.model.sample is None:
             raise ValueError("this model has no sampler")
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(7_654_321 + self.seed)
-            return self.model.sample(n).detach()
+        if n not in self._drawn:
+            with torch.no_grad(), seeded(7_654_321 + self.seed):
+                self._drawn[n] = self.model.sample(n).detach()
+        return self._drawn[n]
 
     def log_prob(self, x: Tensor, samples: int | None = None) -> Tensor:
         """Model-space log-density in nats, float64 [n], evaluated in the suite's fixed batches."""

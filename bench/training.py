@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from bench.adapters import Adapted
 from bench.checkpoints import load_state, save_state
 from bench.errors import DivergedError, PluginError
+from bench.randomness import seeded
 from bench.settings import Budget
 from bench.spaces import Space
 
@@ -214,8 +215,7 @@ class Trainer:
             self.module.load_state_dict(kept)
         self.module.eval()
         total = 0.0
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(99)
+        with torch.no_grad(), seeded(99):
             for x in self.valid.split(500):
                 total += float(self.model.log_prob(x).double().sum())
         if backup is not None:

@@ -21,9 +21,7 @@ def spec(dataset: str, model: str, *, seeds: int = 1, steps: int = 8, **changes)
     registry = discover()
     data, entry = registry.dataset(dataset), registry.model(model)
     native = data.kind in entry.accepts
-    suite = Suite(
-        datasets={dataset: DatasetPlan()}, seeds=seeds, sizes=SIZES, evaluate=EVALUATION
-    )
+    suite = Suite(datasets={dataset: DatasetPlan()}, seeds=seeds, sizes=SIZES, evaluate=EVALUATION)
     space = "levels" if native and data.kind != "continuous" else "marginals"
     return CellSpec(
         dataset=data,
