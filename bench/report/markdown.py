@@ -1,0 +1,171 @@
+"""results/leaderboard.md: an overview, one table per data set, twins, the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from bench.report import text
+from bench.report.columns import BY_KEY, Printed
+from bench.report.sentences import (
+    Machine,
+    cheapest,
+    coverage,
+    heading,
+    machines,
+    score_text,
+    takeaway,
+    totals,
+)
+from bench.report.twins import Pair
+from bench.report.views import Row, View
+
+TABLE = (
+    "rank", "model", "implementation", "kind", "score", "gap", "checks", "samples", "logdet",
+    "share", "parameters", "train", "status",
+)  # fmt: skip
+SIGNS = {
+    "same": "same",
+    "better": "in-house better",
+    "worse": "in-house worse",
+    "unknown": text.NONE,
+}
+
+
+def render(views: Sequence[View], suite: str, problems: Sequence[str] = ()) -> str:
+    """The whole document; `problems` are plugin files that could not be read."""
+    blocks = [
+        "# Leaderboard",
+        _summary(views, suite),
+        "How to read it: [docs/reading-the-tables.md](../docs/reading-the-tables.md). "
+        "Sortable, with pictures: [leaderboard.html](leaderboard.html). "
+        "Full precision: [leaderboard.csv](leaderboard.csv).",
+        *(f"Not planned: {escape(problem)}" for problem in problems),
+        "## Overview",
+        overview(views),
+    ]
+    for view in views:
+        blocks += [
+            f"## {escape(view.name)}",
+            escape(heading(view)),
+            f"**{escape(takeaway(view))}**",
+        ]
+        blocks.append(table(view))
+    pairs = [p for v in views for p in v.pairs]
+    if pairs:
+        blocks += ["## Twins", TWINS, twins(views)]
+    blocks += ["## Environment", *(f"- {_environment(m)}" for m in machines(views))]
+    return "\n\n".join(blocks) + "\n"
+
+
+TWINS = (
+    "The same architecture in two implementations. Score: in-house minus reference on the same "
+    "test points. Ratios above 1: in-house is faster; *equal weights* runs the reference's trained "
+    "weights in both, interleaved, and is the one that compares implementations."
+)
+
+
+def _environment(machine: Machine) -> str:
+    cells = text.count(machine.cells, "cell")
+    return escape(f"{machine.hardware}: {cells}. {machine.software}; {machine.packages}")
+
+
+def _summary(views: Sequence[View], suite: str) -> str:
+    t = totals(views)
+    statuses = ", ".join(f"{n} {status}" for status, n in sorted(t.statuses.items()))
+    return (
+        f"Suite `{escape(suite or 'unnamed')}`: {text.count(t.cells, 'cell')} over "
+        f"{text.count(len(views), 'data set')} ({statuses}). Checks: {t.passed:,} passed, "
+        f"{t.failed:,} failed, {t.other:,} inconclusive or not applicable."
+    )
+
+
+def overview(views: Iterable[View]) -> str:
+    """Who wins where, at which cost, and is it trustworthy: one row per data set."""
+    lines = []
+    for view in views:
+        best = view.best[0] if view.best else None
+        cost = cheapest(view.best)
+        lines.append(
+            [
+                f"[{escape(view.name)}](#{slug(view.name)})",
+                escape(", ".join(r.cell.model for r in view.best)) or text.NONE,
+                f"{score_text(view, best)} {view.unit}" if best else text.NONE,
+                _printed(BY_KEY["gap"].show(view, best)) if best else text.NONE,
+                text.significant(cost.cell.log_prob_us if cost else None),
+                coverage(view).rstrip("."),
+            ]
+        )
+    head = ["data set", "best (ties are not separable)", "score", "gap to truth, nats"]
+    return grid([*head, "log_prob µs", "rows"], lines, "llrrrl")
+
+
+def table(view: View) -> str:
+    """One data set's table."""
+    columns = [BY_KEY[key] for key in TABLE]
+    titles = [
+        f"score, {view.unit} ± test ± seeds" if c.key == "score" else c.title for c in columns
+    ]
+    body = [[escape(_cell(view, row, c.key)) for c in columns] for row in view.rows]
+    return grid(titles, body, "".join("r" if c.number else "l" for c in columns))
+
+
+def _cell(view: View, row: Row, key: str) -> str:
+    if key == "checks" and row.cell.record:
+        return f"{row.cell.verdicts('pass')} / {row.cell.verdicts('fail')}"
+    if key == "status":
+        return ": ".join(v for v in BY_KEY[key].show(view, row) if v)
+    return _printed(BY_KEY[key].show(view, row))
+
+
+def _printed(value: Printed) -> str:
+    return " ".join(v for v in value if v)
+
+
+def twins(views: Iterable[View]) -> str:
+    """All pairs: paired difference of the scores, and time ratios."""
+    head = ["data set", "in-house", "reference", "score difference", "verdict"]
+    head += ["log_prob, equal weights", "sampling, equal weights", "log_prob", "sampling"]
+    lines = [[escape(c) for c in twin_line(v, p)] for v in views for p in v.pairs]
+    return grid(head, lines, "lllrlrrrr")
+
+
+def twin_line(view: View, pair: Pair) -> list[str]:
+    """A pair's cells: names, difference, verdict, four ratios."""
+    difference = text.NONE
+    if pair.score:
+        decimals = text.decimals_for(view.error(pair.score.se))
+        difference = (
+            f"{text.fixed(view.score(pair.score.mean), decimals, sign=True)} "
+            f"{text.plus_minus(view.error(pair.score.se), decimals)} {view.unit}"
+        )
+    c = pair.converted
+    ratios = [c.log_prob_ratio if c else None, c.sample_ratio if c else None]
+    ratios += [pair.log_prob_ratio, pair.sample_ratio]
+    return [
+        pair.dataset, pair.model, pair.reference, difference, SIGNS[pair.verdict],
+        *(f"{text.significant(r)}×" if r is not None else text.NONE for r in ratios),
+    ]  # fmt: skip
+
+
+def grid(head: Sequence[str], rows: Iterable[Sequence[str]], align: str) -> str:
+    """A pipe table of cells that are already escaped."""
+    rule = ["---:" if a == "r" else "---" for a in align]
+    return "\n".join(_lines([[escape(h) for h in head], rule, *rows]))
+
+
+def _lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def slug(name: str) -> str:
+    """An id for anchors: letters, digits and hyphens."""
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
+
+
+def escape(value: str) -> str:
+    """Text that cannot become markup: pipes, brackets, angle brackets, backticks, newlines."""
+    flat = " ".join(value.split())
+    for char in "\\`|<>[]*_":
+        flat = flat.replace(char, f"\\{char}")
+    return flat
