@@ -15,7 +15,8 @@ from bench.cellspec import CellSpec
 from bench.contract import Splits
 from bench.environment import capture
 from bench.errors import UsageError
-from bench.fitting import Fitted, Prepared, probe
+from bench.fitting import Fitted, probe
+from bench.preparing import Prepared, view
 from bench.registry import ModelEntry, discover
 from bench.settings import Budget, DatasetPlan, Evaluation, Sizes, Suite
 from bench.spaces import Space
@@ -88,7 +89,7 @@ def evaluate(
         noise=spec.dequantized,
         discrete=levels,
     )
-    data = Prepared(splits, truth, space, cell.view(spec, splits, space), datasets.digest(splits))
+    data = Prepared(splits, truth, space, view(spec, splits, space), datasets.digest(splits))
     adapted = adapt(model)
     if adapted.module is not None:
         adapted.module.eval()

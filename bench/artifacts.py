@@ -15,7 +15,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from bench.errors import BenchError
+from bench.atomic import write_bytes
 from bench.subject import Subject
 
 POINTS_1D, POINTS_2D = 600, 112
@@ -28,13 +28,7 @@ def write(file: Path, subject: Subject, points: Tensor) -> None:
     arrays.update(_grid(subject))
     buffer = io.BytesIO()
     numpy.savez_compressed(buffer, **arrays)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        file.write_bytes(buffer.getvalue())
-    except OSError as error:
-        raise BenchError(
-            f"{file} could not be written: {error.strerror}. Free disk space and run again"
-        ) from error
+    write_bytes(file, buffer.getvalue())
 
 
 def _samples(subject: Subject) -> dict[str, numpy.ndarray]:

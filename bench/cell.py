@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,16 +15,16 @@ from torch import Tensor
 
 from bench import artifacts, checks, paths, records, scoring
 from bench.adapters import Adapted
+from bench.atomic import write_text
 from bench.cellspec import CellSpec
 from bench.checkpoints import fingerprint, save_state
-from bench.contract import DataSpec, Splits
+from bench.contract import DataSpec
 from bench.costs import converted, measure_costs
-from bench.datasets import digest, load_splits
 from bench.environment import capture, versions
 from bench.errors import BenchError, DivergedError, MissingError, PluginError
-from bench.fitting import Fitted, Prepared, fit_seed, rebuilder
+from bench.fitting import Fitted, fit_seed, rebuilder
+from bench.preparing import Prepared, prepare
 from bench.registry import load_function
-from bench.spaces import Space, dequantized, native, standard
 from bench.subject import Subject
 
 Report = Callable[[dict[str, Any]], None]
@@ -64,6 +65,7 @@ def run_cell(
     except Exception as error:
         if debug:
             raise
+        traceback.print_exc()  # a cell's process writes to its log
         status, reason = explain(error)
         record, cost = failed(spec, status, reason), records.Cost()
     _write_record(record, cost, spec, root, results, time.monotonic() - started)
@@ -101,37 +103,6 @@ def cell_key(spec: CellSpec) -> records.CellKey:
         family=model.family,
         likelihood=scoring.row_kind(model.likelihood, spec.dequantized),
         settings=spec.settings,
-    )
-
-
-def prepare(spec: CellSpec) -> Prepared:
-    """Splits by digest, the model's space fitted on the training points, and the DataSpec."""
-    device = _device(spec.suite.device)
-    splits, truth = load_splits(spec.dataset, spec.suite.sizes)
-    shape, layout = spec.dataset.shape, spec.model.layout
-    if spec.space == "standard":
-        space = standard(splits.train, shape, layout)
-    elif spec.space == "levels":
-        space = native(shape, layout)
-    else:
-        assert spec.dataset.levels is not None
-        space = dequantized(spec.space, splits.train, spec.dataset.levels, shape, layout)
-    return Prepared(splits, truth, space, view(spec, splits, space), digest(splits), device)
-
-
-def view(spec: CellSpec, splits: Splits, space: Space) -> DataSpec:
-    """What `build` may see: train and validation points in the model's space."""
-    # the draws of `train` and `valid` belong to the data, not to the seed: a model without
-    # randomness of its own must come out the same for every seed
-    return DataSpec(
-        name=spec.dataset.name,
-        kind=spec.kind,
-        shape=spec.dataset.shape,
-        levels=2 if spec.kind == "binary" else spec.dataset.levels,
-        context_dim=spec.dataset.context_dim,
-        n_train=len(splits.train),
-        make_train=lambda: space.forward(splits.train, torch.Generator().manual_seed(17))[0],
-        make_valid=lambda: space.forward(splits.valid, torch.Generator().manual_seed(18))[0],
     )
 
 
@@ -301,15 +272,6 @@ def _seed(subject: Subject, fitted: Fitted, row: Tensor, spec: CellSpec) -> reco
     )
 
 
-def _device(name: str) -> str:
-    if name == "cuda" and not torch.cuda.is_available():
-        raise MissingError(
-            "this suite asks for a GPU and torch finds none. Choose a CPU suite, or --device cpu; "
-            "see: bench doctor"
-        )
-    return name
-
-
 def _write_outputs(outcome: Outcome, results: Path, dataset: str, model: str) -> None:
     states = [
         f.model.module.state_dict() if f.model.module is not None else None for f in outcome.fitted
@@ -324,7 +286,7 @@ def _write_outputs(outcome: Outcome, results: Path, dataset: str, model: str) ->
         for step, train, valid in f.result.curve
     ]
     text = "\n".join(["seed,step,train_nats,valid_nats,kept", *rows]) + "\n"
-    records.write_text(paths.curve_path(results, dataset, model), text)
+    write_text(paths.curve_path(results, dataset, model), text)
 
 
 def _write_record(

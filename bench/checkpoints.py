@@ -7,14 +7,14 @@ address is the fingerprint of source closure, settings, budget, data digest, see
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from bench.atomic import write_bytes
 from bench.errors import BenchError
 
 
@@ -35,19 +35,13 @@ def partial_path(root: Path, key: str) -> Path:
 
 
 def save_state(file: Path, state: Any) -> None:
-    """torch.save in one atomic step. Raises BenchError on a full disk; the old file stays."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            torch.save(state, stream)
-        os.replace(temporary, file)
-    except (OSError, RuntimeError) as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise BenchError(
-            f"checkpoint {file} could not be written: {error}. Free disk space and run again; "
-            "training resumes from the last checkpoint"
-        ) from error
+    """torch.save in one step. Raises BenchError on a full disk; the old file stays.
+
+    What cannot be pickled raises AttributeError, TypeError or pickle.PicklingError.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_bytes(file, buffer.getvalue())
 
 
 def load_state(file: Path) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial as bind
@@ -13,24 +15,13 @@ from torch import Tensor
 
 from bench.adapters import Adapted, adapt
 from bench.checkpoints import load_state, partial_path, save_state, trained_path
-from bench.contract import DataSpec, Density, Splits
+from bench.contract import DataSpec, Splits
 from bench.errors import BenchError, DivergedError, PluginError
+from bench.preparing import Prepared
 from bench.randomness import seed_everything, seeded, state
 from bench.settings import Budget
 from bench.spaces import Space
 from bench.training import Report, Source, Trainer, TrainingResult
-
-
-@dataclass
-class Prepared:
-    """A data set in a model's space."""
-
-    splits: Splits
-    truth: Density | None
-    space: Space
-    spec: DataSpec
-    digest: str
-    device: str = "cpu"
 
 
 @dataclass
@@ -106,7 +97,7 @@ def fit_seed(
     to the same bits. Without `root` nothing is stored.
     """
     seed_everything(seed)
-    fresh = state()
+    fresh, started = state(), time.monotonic()
     model = build_model(build, data.spec, settings)
     if model.module is not None:
         model.module.to(data.device)
@@ -121,6 +112,8 @@ def fit_seed(
         _fit_itself(model, data.spec, budget)
     elif model.trainable:
         result = _maximum_likelihood(model, data, budget, seed, root, key, report)
+    if not model.trainable or model.fit is not None:
+        result.seconds = time.monotonic() - started
     if model.module is not None:
         model.module.eval()
     fitted = Fitted(model, result, random=model.trainable or fresh != state())
@@ -177,8 +170,8 @@ def _store(fitted: Fitted, file: Path) -> None:
         payload["object"] = model.obj
     try:
         save_state(file, payload)
-    except (AttributeError, TypeError):
-        file.unlink(missing_ok=True)
+    except (AttributeError, TypeError, pickle.PicklingError):
+        return
 
 
 def _restore(model: Adapted, payload: dict[str, Any]) -> Fitted | None:

@@ -8,15 +8,14 @@ names or docstrings.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bench.atomic import write_text
 from bench.errors import BenchError, UsageError
 
 SCHEMA = 1
@@ -163,6 +162,7 @@ class Cost(Part):
     batch: int | None = None
     transform_us: Times | None = None  #: data to noise, with the log-determinant
     map_us: Times | None = None  #: the same map without it, where it can be left out
+    logdet_method: Literal["map", "tape"] | None = None  #: how it was left out (docs/costs.md)
     logdet_us: float | None = None  #: median of their paired differences, at least 0
     logdet_share: float | None = None  #: the same as a share of log_prob, 0 to 1
     logdet_speedup: float | None = None  #: over the slogdet of the autograd Jacobian
@@ -207,31 +207,6 @@ def record_path(results: Path, dataset: str, model: str) -> Path:
 def cost_path(results: Path, dataset: str, model: str) -> Path:
     """`<results>/records/<dataset>/<model>.cost.json`."""
     return results / "records" / dataset / f"{model}.cost.json"
-
-
-def write_text(file: Path, text: str) -> None:
-    """Replace a file by UTF-8 text in one step. Raises what `write_bytes` raises."""
-    write_bytes(file, text.encode())
-
-
-def write_bytes(file: Path, data: bytes) -> None:
-    """Replace a file in one step: a killed run leaves the old file or the new one, never half.
-
-    Raises BenchError where the disk is full or the folder may not be written.
-    """
-    temporary = file.parent / f".{file.name}.{os.getpid()}"
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        os.replace(temporary, file)
-    except OSError as error:
-        raise BenchError(
-            f"{file} could not be written: {error.strerror or error}. Free space or correct the "
-            "permissions, then run again; what was there before is kept"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def write(file: Path, part: Record | CostRecord) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from bench import cell, paths, records
 from bench.cellspec import CellSpec
+from bench.preparing import prepare
 from bench.registry import discover, read
 from bench.settings import Budget, DatasetPlan, Evaluation, Sizes, Suite
 
@@ -120,7 +121,7 @@ def test_a_killed_cell_resumes_to_the_same_record(tmp_path: Path) -> None:
 
 def test_the_store_is_addressed_by_all_that_training_read(tmp_path: Path) -> None:
     base = spec("checkerboard", "maf")
-    data = cell.prepare(base)
+    data = prepare(base)
     other = {
         "source": CellSpec(**{**vars(base), "training_digest": "two"}),
         "budget": CellSpec(**{**vars(base), "budget": Budget(steps=9)}),

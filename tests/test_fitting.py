@@ -11,7 +11,8 @@ from torch import nn
 
 from bench.contract import DataSpec, Splits
 from bench.errors import PluginError
-from bench.fitting import Fitted, Prepared, fit_seed, rebuilder
+from bench.fitting import Fitted, fit_seed, rebuilder
+from bench.preparing import Prepared
 from bench.settings import Budget
 from bench.spaces import Space
 

@@ -25,9 +25,7 @@ def adapt(obj: Any) -> Adapted:
         fit=getattr(obj, "fit", None),
         loss=getattr(obj, "loss", None),
         module=obj if isinstance(obj, nn.Module) else None,
-        differentiable=getattr(
-            obj, "differentiable", isinstance(obj, nn.Module) or distribution
-        ),
+        differentiable=getattr(obj, "differentiable", isinstance(obj, nn.Module) or distribution),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from bench.costs.graph import with_and_without
 from bench.subject import Subject
 
 BOUNDS = ("lower-bound", "upper-bound", "unbiased", "stochastic")
@@ -68,7 +69,11 @@ class Calls:
         return lambda: None if sample is None else sample(n)
 
     def density(self) -> dict[str, Call]:
-        """log_prob, transform and map (the transform without log-determinant) at the batch."""
+        """log_prob and transform at the batch, and what shows the cost of the log-determinant.
+
+        That is `map` (the transform without it) where the model offers one; else, for a torch
+        module, its `tape` and `tape_map`, played with and without it (bench.costs.graph).
+        """
         transform, map_only = self.subject.model.transform, self.subject.model.map_only
         x = self.points(self.batch)
         calls = {"log_prob": self.log_prob(self.batch)}
@@ -76,6 +81,8 @@ class Calls:
             calls["transform"] = lambda: transform(x)
             if map_only is not None:
                 calls["map"] = lambda: map_only(x)
+            elif self.torch_only and (pair := attempt(lambda: with_and_without(transform, x))):
+                calls["tape"], calls["tape_map"] = pair
         return calls
 
 

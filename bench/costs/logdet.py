@@ -30,8 +30,11 @@ def log_det_cost(cost: Cost, calls: Calls, columns: Mapping[str, Rounds]) -> Non
     transform = summarise(columns["transform"])
     cost.transform_us = transform.times()
     if "map" in columns:
-        extra = columns["transform"] - columns["map"]
         cost.map_us = summarise(columns["map"]).times()
+    pair = ("transform", "map") if "map" in columns else ("tape", "tape_map")
+    if pair[1] in columns:
+        cost.logdet_method = "map" if pair[1] == "map" else "tape"
+        extra = columns[pair[0]] - columns[pair[1]]
         cost.logdet_us = max(0.0, 1e6 * float(np.median(extra)))
         if "log_prob" in columns:
             share = float(np.median(extra / np.maximum(columns["log_prob"], 1e-12)))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import records, registry
-from bench.errors import BenchError
+from bench import registry
+from bench.atomic import write_bytes, write_text
 from bench.report import csv, figures, markdown, page
 from bench.report.cells import read_results
 from bench.report.sentences import totals
@@ -43,7 +41,7 @@ def build(root: Path, results: Path, plugins: registry.Registry | None = None) -
         "leaderboard.html": page.render(views, found.suite, table, found.problems),
     }
     for name, content in texts.items():
-        records.write_text(results / name, content)
+        write_text(results / name, content)
     pictures = figures.figures(views)
     (results / "figures").mkdir(parents=True, exist_ok=True)  # an output of DVC, pictures or not
     for name, data in pictures.items():
@@ -52,19 +50,3 @@ def build(root: Path, results: Path, plugins: registry.Registry | None = None) -
     written = [results / n for n in texts] + [results / "figures" / n for n in pictures]
     shown = tuple(f.relative_to(root) if f.is_relative_to(root) else f for f in written)
     return Summary(t.cells, t.statuses, sum(len(v.ranked) for v in views), t.failed, shown)
-
-
-def write_bytes(file: Path, data: bytes) -> None:
-    """Replace a file in one step. Raises BenchError with the remedy where it cannot be written."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, file)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise BenchError(
-            f"{file} could not be written: {error.strerror}. Free space, then run again"
-        ) from error

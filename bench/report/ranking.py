@@ -1,7 +1,7 @@
 """Ranks by paired differences, with shared ranks where a difference is within its error.
 
 The rule, per data set. The best row leads the first group, which takes every row whose difference
-to it is within 2 standard errors; the best row left leads the next group, and so on. Groups are
+to it is within 2 standard errors (or below RESOLUTION); the best row left leads the next group, and so on. Groups are
 disjoint, so sharing a rank is transitive, and rank 1 means: not separable from the best row. A
 group's rank is one more than the number of rows in the groups above it. (A row with a wide error
 may so stand above a better one that is clearly separated from the leader.) A bound never beats an
@@ -24,6 +24,7 @@ import numpy as np
 from bench.report.artifacts import Array
 
 EXACT = ("exact", "exact-discrete")
+RESOLUTION = 1e-4  #: nats; float32 log-densities of one function differ by as much
 WIDTH = 2.0  #: standard errors within which two rows share a rank
 
 
@@ -60,8 +61,8 @@ class Difference:
 
     @property
     def within(self) -> bool:
-        """Zero lies within 2 standard errors."""
-        return abs(self.mean) <= WIDTH * self.se
+        """Zero lies within 2 standard errors, or the difference is below what float32 resolves."""
+        return abs(self.mean) <= max(WIDTH * self.se, RESOLUTION)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bench import paths, records
+from bench.atomic import write_text
 from bench.records import (
     CellKey,
     Check,
@@ -204,7 +205,7 @@ def write(
                 }
             )
     index = {"schema": 1, "suite": "synthetic", "cells": cells, "problems": []}
-    records.write_text(results / "records.json", json.dumps(index))
+    write_text(results / "records.json", json.dumps(index))
     return registry(suite)
 
 
@@ -339,7 +340,7 @@ def write_curve(file: Path, end: float) -> None:
         for i in range(1, 9):
             value = end - 2.5 * math.exp(-0.7 * i) + 0.02 * seed
             lines.append(f"{seed},{i * 62},{value + 0.05},{value},{i == 7}")
-    records.write_text(file, "\n".join(lines) + "\n")
+    write_text(file, "\n".join(lines) + "\n")
 
 
 def write_artifact(

@@ -1,0 +1,170 @@
+"""What all checks share: the guard around each, the verdict rule, densities in big batches."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bench.records import Check
+from bench.subject import Subject
+
+EXACT = ("exact", "exact-discrete")
+SIGMAS = 6.0  #: no verdict is `fail` on fewer standard errors
+SUSPICIOUS = 3.0  #: from here on a bigger sample is drawn before anything is said
+POINTS = 4096  #: per call of log_prob
+NOISY_POINTS = 16_384  #: points times samples per call of a bound
+
+Function = Callable[[Subject], Check]
+
+
+class NotApplicable(Exception):
+    """The check says nothing about this subject; the message says why."""
+
+
+def guard(name: str) -> Callable[[Function], Function]:
+    """A check that never raises and leaves the global generators as it found them."""
+
+    def wrap(function: Function) -> Function:
+        @functools.wraps(function)
+        def check(subject: Subject) -> Check:
+            try:
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(2_345_678 + subject.seed)
+                    return function(subject)
+            except NotApplicable as why:
+                return Check(name=name, verdict="n/a", detail=f"{why}.")
+            except Exception as error:
+                text = " ".join(str(error).split())
+                detail = f"the model raised {type(error).__name__}: {text}"
+                return Check(name=name, verdict="inconclusive", detail=detail)
+
+        return check
+
+    return wrap
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An estimated deviation, and the one rule that turns it into a verdict."""
+
+    name: str
+    effect: float  #: deviation from what an honest model gives, in the statistic's own unit
+    error: float  #: its standard error
+    threshold: float  #: the smallest effect that matters
+    n: int  #: points it rests on
+    what: str  #: the finding in words
+    upper: bool = False  #: only a positive effect is a fault
+    doubt: str = ""  #: why the estimate is untrustworthy; no verdict rests on it then
+
+    @property
+    def z(self) -> float:
+        """Effect in standard errors; an error of zero makes any effect infinite."""
+        if self.error > 0:
+            return self.effect / self.error
+        return math.copysign(math.inf, self.effect) if self.effect else 0.0
+
+    @property
+    def known(self) -> bool:
+        """Both numbers are numbers and nothing speaks against them."""
+        return not (self.doubt or math.isnan(self.effect) or math.isnan(self.error))
+
+    def beyond(self, sigmas: float) -> bool:
+        """The effect is on the wrong side by more than so many standard errors."""
+        return (self.z if self.upper else abs(self.z)) > sigmas
+
+    def check(self) -> Check:
+        """`fail` iff effect > threshold and > 6 standard errors; in doubt `inconclusive`."""
+        verdict, tail = "pass", f"standard error {self.error:.1g}"
+        if not self.known:
+            verdict, tail = "inconclusive", self.doubt or "not a number"
+        elif abs(self.effect) > self.threshold and self.beyond(SIGMAS):
+            verdict, tail = "fail", f"{self.z:+.1f} standard errors"
+        return Check(
+            name=self.name,
+            verdict=verdict,
+            statistic=self.effect,
+            threshold=self.threshold,
+            n=self.n,
+            detail=f"{self.what} ({tail}).",
+        )
+
+
+def refined(attempt: Callable[[int], Finding], sizes: Iterable[int]) -> Finding:
+    """The first finding that is plainly honest (within 3 standard errors), else the last one.
+
+    Honest models pay for the smallest size only; a suspicion is settled on fresh, bigger samples.
+    """
+    for n in sizes:
+        finding = attempt(n)
+        if not finding.known or not finding.beyond(SUSPICIOUS):
+            break
+    return finding
+
+
+def mean_error(values: Tensor) -> tuple[float, float]:
+    """Mean and standard error of independent values [n], float64."""
+    values = values.double()
+    return float(values.mean()), float(values.std(correction=1) / math.sqrt(len(values)))
+
+
+def bound_samples(subject: Subject) -> int | None:
+    """K of the reported bound; None for other kinds."""
+    return subject.evaluation.bound_samples if subject.likelihood == "lower-bound" else None
+
+
+def log_prob(subject: Subject, y: Tensor, samples: int | None = None) -> Tensor:
+    """Log-density of model-space points y [n, ...] in nats, float64 [n], in batches of up to 4096.
+
+    A bound takes `samples` (default: the reported K).
+    """
+    samples = samples or bound_samples(subject)
+    chunk = POINTS if samples is None else max(NOISY_POINTS // samples, 1)
+    with torch.no_grad():
+        parts = [
+            subject.model.log_prob(part.to(subject.device), samples=samples).double().cpu()
+            for part in y.split(chunk)
+        ]
+    return torch.cat(parts)
+
+
+def data_log_prob(subject: Subject, x: Tensor) -> Tensor:
+    """`log_prob` of points in the data's own units [n, *shape], ledger included. float64 [n]"""
+    y, ledger = subject.space.forward(x, None)
+    return log_prob(subject, y) + ledger
+
+
+def draws(subject: Subject, times: int = 1) -> Tensor:
+    """The model's own draws in random order, [n, ...]; the same for all checks that need some.
+
+    n is `check_points` times `times`, half of it beyond 8 dimensions: there a sampler costs more
+    and each point says more. Some samplers return their draws sorted by component, hence the
+    permutation.
+    """
+    if subject.model.sample is None:
+        raise NotApplicable("the model has no sampler")
+    points = subject.evaluation.check_points * times
+    drawn = subject.samples(points if subject.spec.dim <= 8 else points // 2)
+    return drawn[torch.randperm(len(drawn), generator=subject.generator(101))]
+
+
+def spread(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Median and robust standard deviation (IQR / 1.35) of x [n, D] per coordinate, float64 [D].
+
+    A coordinate without spread gets 1.
+    """
+    x = x.double().cpu()
+    levels = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
+    low, median, high = torch.quantile(x, levels, dim=0)
+    scale = (high - low) / 1.35
+    scale = torch.where(scale > 0, scale, x.std(0, correction=0))
+    return median, torch.where(scale > 0, scale, 1.0)
+
+
+def flat(x: Tensor) -> Tensor:
+    """[n, *shape] as [n, D]."""
+    return x.reshape(len(x), -1)
