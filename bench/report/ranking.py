@@ -1,12 +1,12 @@
 """Ranks by paired differences, with shared ranks where a difference is within its error.
 
 The rule, per data set. The best row leads the first group, which takes every row whose difference
-to it is within 2 standard errors (or below RESOLUTION); the best row left leads the next group, and so on. Groups are
-disjoint, so sharing a rank is transitive, and rank 1 means: not separable from the best row. A
-group's rank is one more than the number of rows in the groups above it. (A row with a wide error
-may so stand above a better one that is clearly separated from the leader.) A bound never beats an
-exact row for "best": if there is an exact row, the first group holds exact rows only, and bounds
-that score as well or better follow it in their own order.
+to it is within 2 standard errors (or below RESOLUTION); the best row left leads the next group, and
+so on. Groups are disjoint, so sharing a rank is transitive, and rank 1 means: not separable from
+the best row. A group's rank is one more than the number of rows in the groups above it. (A row with
+a wide error may so stand above a better one that is clearly separated from the leader.) A bound
+never beats an exact row for "best": if there is an exact row, the first group holds exact rows
+only, and bounds that score as well or better follow it in their own order.
 
 Errors: the paired error over test points of the seed-averaged scores (unpaired, from the two rows'
 errors, where the per-point scores are absent), and the error over seeds; the larger one counts,

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CELL = '''"""A cell that trains nothing: its model's build says how it ends."""
 import helper
 from bench import paths, records
+from bench.atomic import write_text
 from bench.registry import load_function
 
 
