@@ -28,9 +28,10 @@ def state() -> tuple[bytes, str, str]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed all three for the block, and leave them as they were."""
+    """Seed all three, on every device, for the block, and leave them as they were."""
     arrays, python = numpy.random.get_state(), random.getstate()
-    with torch.random.fork_rng(devices=[]):
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
         seed_everything(seed)
         try:
             yield

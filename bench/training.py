@@ -245,6 +245,7 @@ class Trainer:
             "batches": self.batches.state_dict(),
             "noise": self.noise.get_state(),
             "rng": torch.get_rng_state(),
+            "device_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
             "best": self.best,
             "stale": self.stale,
             "result": vars(self.result),
@@ -259,5 +260,7 @@ class Trainer:
         self.batches.load_state_dict(state["batches"])
         self.noise.set_state(state["noise"])
         torch.set_rng_state(state["rng"])
+        if state["device_rng"]:
+            torch.cuda.set_rng_state_all(state["device_rng"])
         self.best, self.stale = state["best"], state["stale"]
         self.result = TrainingResult(**state["result"])

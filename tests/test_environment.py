@@ -157,36 +157,10 @@ BREAKS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str, bool]] = {
     "no compiler": (
         lambda m: (m.setenv("PATH", ""), m.delenv("CXX", False), None)[2], "C++ compiler", False
     ),
-    "mirror is no folder": (
-        lambda m: m.setenv("BENCH_DATA_MIRROR", "/no/such/folder"), "data mirror", False
-    ),
     "disk cannot be examined": (
         lambda m: m.setattr("shutil.disk_usage", fault), "disk space", False
     ),
 }  # fmt: skip
-
-
-@pytest.mark.parametrize(("broken", "what", "required"), BREAKS.values(), ids=BREAKS.keys())
-def test_doctor_reports_what_is_broken(
-    repository: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    broken: Callable[[pytest.MonkeyPatch], None],
-    what: str,
-    required: bool,
-) -> None:
-    broken(monkeypatch)
-    row = by_name()[what]
-    assert not row["ok"]
-    assert row["remedy"]
-    assert (what in missing(doctor())) == required
-
-
-def test_a_mirror_may_be_a_folder_or_a_url(
-    repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for value in (str(repository), "https://example.org/data"):
-        monkeypatch.setenv("BENCH_DATA_MIRROR", value)
-        assert by_name()["data mirror"]["ok"]
 
 
 def test_importing_the_module_loads_no_torch() -> None:

@@ -16,7 +16,6 @@ from bench.environment.machine import cores, git, git_state, project_root, versi
 
 PYTHON = ((3, 11), (3, 14))  #: from, up to but not including
 FREE_GIB = 2.0
-MIRROR = "BENCH_DATA_MIRROR"
 #: distribution -> (what for, remedy, required)
 PACKAGES = {
     "nflows": ("the reference models", "pip install -e .", True),
@@ -24,9 +23,6 @@ PACKAGES = {
     "dvc": ("the pipeline: dvc repro", "pip install -e .", True),
     "zuko": ("zuko's models", "pip install -e '.[peers]'", False),
     "normflows": ("normflows' models", "pip install -e '.[peers]'", False),
-    "triton": ("fused GPU kernels", "pip install -e '.[gpu]' (Linux with a GPU)", False),
-    "distributed": ("bench run --engine dask", "pip install -e '.[cluster]'", False),
-    "submitit": ("bench run --engine slurm", "pip install -e '.[cluster]'", False),
     "pytest-benchmark": ("timing regressions (make benchmark)", "pip install -e '.[dev]'", False),
 }
 
@@ -53,7 +49,6 @@ def doctor() -> list[dict[str, Any]]:
         ("git", _git),
         ("clone", _clone),
         ("git repository", _repository),
-        ("data mirror", _mirror),
         ("disk space", _disk),
         ("C++ compiler", _compiler),
     ]
@@ -92,7 +87,7 @@ def _torch() -> Finding:
 
 
 def _gpu() -> Finding:
-    what, use = "GPU", "suite gpu, bench profile on the device"
+    what, use = "GPU", "suite gpu, --device cuda"
     import torch
 
     if torch.cuda.is_available():
@@ -137,16 +132,6 @@ def _repository() -> Finding:
         remedy = "clone the project with git rather than unpacking an archive"
         return Finding(what, None, use, remedy, ok=False)
     return Finding(what, commit[:12] + (" with uncommitted changes" if dirty else ""), use)
-
-
-def _mirror() -> Finding:
-    what, use = "data mirror", "data sets that are fetched, without their official hosts"
-    value = os.environ.get(MIRROR)
-    if not value:
-        return Finding(what, None, use, f"optional: set {MIRROR} to a folder or URL", ok=False)
-    ok = "://" in value or Path(value).is_dir()
-    remedy = "" if ok else f"{MIRROR} names no folder: correct or unset it"
-    return Finding(what, value, use, remedy, ok=ok)
 
 
 def _disk() -> Finding:

@@ -26,6 +26,7 @@ from bench.pipeline import worker
 from bench.pipeline.progress import Outcome, Reporter
 
 RUNNER = "bench.cell:run_cell"
+SLOW_IMPORTS = ("torch", "sklearn.datasets", "sklearn.mixture", "nflows.flows")  # seconds each
 FINAL = ("ok", "failed-check", "diverged")  # another run would give the same
 START_UP = 60.0  #: seconds that a process may take before its first word, on a busy machine
 GRACE = 5.0  #: seconds between a cell's last word and its end
@@ -229,7 +230,7 @@ def _context(specs: list[CellSpec], runner: str) -> Any:
     if len(specs) < 2 or any(s.suite.device == "cuda" for s in specs):
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", worker.__name__, runner.partition(":")[0]])
+    context.set_forkserver_preload([worker.__name__, runner.partition(":")[0], *SLOW_IMPORTS])
     return context
 
 
