@@ -19,7 +19,7 @@ from bench.report.columns import COLUMNS
 from bench.report.details import details
 from bench.report.markdown import slug, twin_line
 from bench.report.overview import matrix, winners
-from bench.report.pictures import BUDGET, has_pictures, pictures
+from bench.report.pictures import budget, pictures
 from bench.report.sentences import heading, machines, takeaway, totals
 from bench.report.views import Row, View
 
@@ -61,7 +61,7 @@ def _numbering(views: Sequence[View]) -> dict[tuple[str, str], int]:
 
 def _sections(views: Sequence[View], numbers: dict[tuple[str, str], int]) -> list[dict[str, Any]]:
     """What the template needs of each data set, charts and pictures within their budgets."""
-    share = BUDGET / max(1, sum(map(has_pictures, views)))
+    share = budget(views)
     left, out = CHARTS, []
     for view in views:
         section = _section(view, share, left > 0, numbers)

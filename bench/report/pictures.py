@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,8 @@ from bench.report.views import Row, View
 
 COLOURS = 64
 GREYS = 16
-BUDGET = 185_000  #: bytes of pictures on a page, shared by the data sets that have some
+PAGE, ROW = 620_000, 600  #: bytes of a page for pictures, less these for each row of its tables
+LEAST = 185_000  #: bytes of pictures whatever the number of rows
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,12 @@ class Picture:
     def size(self) -> int:
         """Bytes in the page."""
         return sum(len(uri) for uri, _ in self.panels)
+
+
+def budget(views: Sequence[View]) -> float:
+    """Bytes of pictures for each data set that has some."""
+    rows = sum(len(v.rows) for v in views)
+    return max(LEAST, PAGE - ROW * rows) / max(1, sum(map(has_pictures, views)))
 
 
 def has_pictures(view: View) -> bool:

@@ -9,8 +9,8 @@ never beats an exact row for "best": if there is an exact row, the first group h
 only, and bounds that score as well or better follow it in their own order.
 
 Errors: the paired error over test points of the seed-averaged scores (unpaired, from the two rows'
-errors, where the per-point scores are absent), and the error over seeds; the larger one counts,
-they are never added.
+errors, where the per-point scores are absent), and the error over seeds, paired likewise; the
+larger one counts, they are never added.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Entrant:
     se_test: float | None = None
     se_seeds: float | None = None
     points: Array | None = field(default=None, repr=False, compare=False)
+    seeds: tuple[float, ...] = ()  #: test nats of each seed
 
     @property
     def exact(self) -> bool:
@@ -80,7 +81,7 @@ def difference(a: Entrant, b: Entrant) -> Difference:
     """Score of a minus score of b, nats; paired over test points where both have the same ones."""
     if a.model == b.model:
         return Difference(0.0, 0.0, 0.0, True)
-    seeds = math.hypot(a.se_seeds or 0.0, b.se_seeds or 0.0)
+    seeds = _seed_error(a, b)
     if a.points is not None and b.points is not None and a.points.shape == b.points.shape:
         delta = a.points - b.points
         if len(delta) > 1 and bool(np.isfinite(delta).all()):
@@ -88,6 +89,14 @@ def difference(a: Entrant, b: Entrant) -> Difference:
             return Difference(float(delta.mean()), se, seeds, True)
     points = math.hypot(a.se_test or 0.0, b.se_test or 0.0)
     return Difference(a.nats - b.nats, points, seeds, False)
+
+
+def _seed_error(a: Entrant, b: Entrant) -> float:
+    """Paired where both rows ran the same seeds, on the same batches; else from the two errors."""
+    if len(a.seeds) == len(b.seeds) > 1:
+        delta = np.subtract(a.seeds, b.seeds)
+        return float(delta.std(ddof=1) / math.sqrt(len(delta)))
+    return math.hypot(a.se_seeds or 0.0, b.se_seeds or 0.0)
 
 
 def rank(entrants: Iterable[Entrant]) -> list[Place]:

@@ -104,8 +104,9 @@ def _entrant(cell: Cell, artifact: Artifact) -> Entrant:
     assert cell.record.score is not None
     nats = cell.record.score.nats
     assert nats.mean is not None
+    seeds = tuple(s.nats for s in cell.record.seeds if s.nats is not None)
     return Entrant(
-        cell.model, nats.mean, cell.likelihood, nats.se_test, nats.se_seeds, artifact.points
+        cell.model, nats.mean, cell.likelihood, nats.se_test, nats.se_seeds, artifact.points, seeds
     )
 
 

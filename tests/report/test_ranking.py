@@ -23,6 +23,16 @@ def entrant(name: str, nats: float, kind: str = "exact", spread: float = 0.01) -
     )
 
 
+def test_equal_seeds_are_paired() -> None:
+    a = Entrant("a", 0.0, se_seeds=0.5, seeds=(-0.5, 0.5, 0.0))
+    twin = Entrant("b", 0.0, se_seeds=0.5, seeds=(-0.5, 0.5, 0.0))
+    shifted = Entrant("c", -0.1, se_seeds=0.5, seeds=(-0.6, 0.4, -0.1))
+    other = Entrant("d", 0.0, se_seeds=0.5, seeds=(0.0,))
+    assert difference(a, twin).se_seeds == 0
+    assert not difference(a, shifted).within
+    assert difference(a, other).se_seeds == pytest.approx(math.hypot(0.5, 0.5))
+
+
 CASES: dict[str, tuple[list[Entrant], dict[str, int]]] = {
     "separated": (
         [entrant("a", 0), entrant("b", -0.1), entrant("c", -0.2)],
