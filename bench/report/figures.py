@@ -168,5 +168,8 @@ def twins(views: Sequence[View], most: int = 24) -> Figure | None:
     axis.set(
         xscale="log", xlabel="times as fast as the reference (circle: log_prob, square: sampling)"
     )
+    low, high = axis.get_xlim()
+    axis.set_xticks([t for t in (0.1, 0.3, 1, 2, 5, 10, 20, 50, 100, 300, 1000) if low < t < high])
     axis.xaxis.set_major_formatter("{x:g}×")
+    axis.xaxis.set_minor_formatter("")
     return figure
