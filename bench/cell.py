@@ -19,7 +19,7 @@ from bench.atomic import write_text
 from bench.cellspec import CellSpec
 from bench.checkpoints import fingerprint, save_state
 from bench.contract import DataSpec
-from bench.costs import converted, measure_costs
+from bench.costs import measure_costs
 from bench.environment import capture, versions
 from bench.errors import BenchError, DivergedError, MissingError, PluginError
 from bench.fitting import Fitted, fit_seed, rebuilder
@@ -68,7 +68,7 @@ def run_cell(
         traceback.print_exc()  # a cell's process writes to its log
         status, reason = explain(error)
         record, cost = failed(spec, status, reason), records.Cost()
-    _write_record(record, cost, spec, root, results, time.monotonic() - started)
+    _write_record(record, cost, spec, results, time.monotonic() - started)
     return record
 
 
@@ -220,13 +220,7 @@ def _scores(subject: Subject, x: Tensor) -> Tensor:
 
 def _costs(subject: Subject, fitted: list[Fitted]) -> records.Cost:
     seconds = sum(f.result.seconds for f in fitted) / len(fitted)
-    cost = measure_costs(subject, train_seconds=seconds, train_steps=fitted[0].result.steps)
-    if subject.model.convert is not None:
-        try:
-            cost.converted = converted(subject, subject.model.convert())
-        except (ValueError, BenchError):  # an architecture the converter does not know
-            cost.converted = None
-    return cost
+    return measure_costs(subject, train_seconds=seconds, train_steps=fitted[0].result.steps)
 
 
 def _record(
@@ -293,7 +287,6 @@ def _write_record(
     record: records.Record,
     cost: records.Cost,
     spec: CellSpec,
-    root: Path | None,
     results: Path,
     seconds: float,
 ) -> None:

@@ -95,6 +95,9 @@ def fit_seed(
 
     With a finished training under that key nothing is trained; with an unfinished one it continues
     to the same bits. Without `root` nothing is stored.
+
+    Raises PluginError for what the plugin does wrong, DivergedError where training ends in NaN, and
+    BenchError where the store cannot be written or is damaged.
     """
     seed_everything(seed)
     fresh, started = state(), time.monotonic()

@@ -43,6 +43,9 @@ def measure_costs(
     with evaluating(subject):
         _density(cost, calls)
         _sampling(cost, calls)
+    convert = subject.model.convert
+    if convert is not None:  # an architecture that the converter does not know has no ratio
+        cost.converted = attempt(lambda: converted(subject, convert()))
     return cost
 
 
