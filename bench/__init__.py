@@ -1,13 +1,14 @@
 """A benchmark of density models whose likelihoods are checked before they are ranked.
 
-`model` and `dataset` mark plugins; `load`, `evaluate` and `compare` are for scripts and notebooks.
-Importing this package loads no torch: the last three are imported at first use.
+`model`, `dataset` and `check` mark plugins; `load`, `evaluate`, `compare` are for scripts and
+notebooks. Importing this package loads no torch: the last three are imported at first use.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bench.contract import check as check
 from bench.contract import dataset as dataset
 from bench.contract import model as model
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from bench.api import load as load
 
 __version__ = "0.1.0"
-__all__ = ["compare", "dataset", "evaluate", "load", "model"]
+__all__ = ["check", "compare", "dataset", "evaluate", "load", "model"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench import artifacts, checks, paths, records, scoring
+from bench import artifacts, paths, records, scoring
 from bench.adapters import Adapted
 from bench.atomic import write_text
 from bench.cellspec import CellSpec
 from bench.checkpoints import fingerprint, save_state
+from bench.checks import battery
 from bench.contract import DataSpec
 from bench.costs import measure_costs
 from bench.environment import capture, versions
@@ -108,6 +109,20 @@ def cell_key(spec: CellSpec) -> records.CellKey:
 
 def execute(spec: CellSpec, root: Path | None, report: Report = NO_REPORT) -> Outcome:
     """Everything but writing. Raises what went wrong."""
+    data, subjects, fitted = train(spec, root, report)
+    return judge(spec, data, subjects, fitted, report)
+
+
+def check_only(spec: CellSpec, root: Path | None, fast: bool = False) -> list[records.Check]:
+    """Train the first seed, or take it from `root`, and run the battery. Raises what went wrong."""
+    _, subjects, _ = train(replace(spec, suite=spec.suite.model_copy(update={"seeds": 1})), root)
+    return battery.run(subjects[0], fast=fast)
+
+
+def train(
+    spec: CellSpec, root: Path | None, report: Report = NO_REPORT
+) -> tuple[Prepared, list[Subject], list[Fitted]]:
+    """The cell's data and its models, one per seed, trained or taken from `root`."""
     report({"phase": "load"})
     build = load_function(spec.model)
     data = prepare(spec)
@@ -118,7 +133,7 @@ def execute(spec: CellSpec, root: Path | None, report: Report = NO_REPORT) -> Ou
             break
     rebuild = rebuilder(build, spec.settings, spec.budget, spec.model.likelihood)
     subjects = [make_subject(spec, data, f.model, s, rebuild) for s, f in enumerate(fitted)]
-    return judge(spec, data, subjects, fitted, report)
+    return data, subjects, fitted
 
 
 def judge(
@@ -131,7 +146,7 @@ def judge(
         rows.append(_scores(subject, data.splits.test))
     points = torch.stack(rows)
     report({"phase": "check"})
-    verdicts = checks.run(subjects[0])
+    verdicts = battery.run(subjects[0])
     report({"phase": "time"})
     cost = _costs(subjects[0], fitted)
     record = _record(spec, data, subjects, fitted, points, verdicts)

@@ -19,9 +19,10 @@ class CellSpec:
     suite: Suite
     budget: Budget
     settings: dict[str, Any]
-    space: str  #: standard, levels, or one of bench.spaces.SPACES
+    space: str  #: levels, or one of bench.settings' SPACES and CONTINUOUS_SPACES
     kind: str  #: kind of data that the model meets
     training_digest: str = ""  #: of all source that training reads (bench.closure)
+    audit: bool = False  #: planned by another suite, to audit its models
 
     @property
     def seeds(self) -> int:

@@ -1,4 +1,4 @@
-"""What a model and a data set are: the two decorators, and what `build` is given.
+"""What a model, a data set and a check are: the decorators, and what `build` is given.
 
 A plugin is one file with one decorated function. The registry reads the decorator's literals from
 the source without importing the file, so the decorators only mark; they check nothing at run time
@@ -99,6 +99,34 @@ def dataset(
     def mark(make: F) -> F:
         make.__bench_dataset__ = name  # type: ignore[attr-defined]
         return make
+
+    return mark
+
+
+def check(
+    name: str,
+    *,
+    question: str,
+    remedy: str,
+    fast: bool = True,
+    requires: tuple[str, ...] | list[str] = (),
+) -> Callable[[F], F]:
+    """Mark `function(subject)` as a check of a trained model. All arguments must be literals.
+
+    The function returns a `bench.records.Check`, or the `Finding` of an estimate; it raises
+    `NotApplicable` where it has nothing to say (docs/checks.md).
+
+    Args:
+        name: lower-case id with hyphens.
+        question: what it asks, in one sentence.
+        remedy: what to look at when it fails.
+        fast: part of `bench check --fast`.
+        requires: distributions that must be importable.
+    """
+
+    def mark(function: F) -> F:
+        function.__bench_check__ = name  # type: ignore[attr-defined]
+        return function
 
     return mark
 

@@ -20,6 +20,7 @@ from bench.errors import PluginError, did_you_mean
 NAME = r"[a-z0-9]+(-[a-z0-9]+)*"  # no dots: `<name>.cost.json` stands beside `<name>.json`
 MARKS = {"bench.model": "model", "bench.contract.model": "model"}
 MARKS |= {"bench.dataset": "dataset", "bench.contract.dataset": "dataset"}
+MARKS |= {"bench.check": "check", "bench.contract.check": "check"}
 OPENS_TEST = ("bench.load", "bench.evaluate", "bench.api", "bench.datasets", "bench.cell")
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -71,7 +72,20 @@ class DatasetEntry:
         return n
 
 
-Entry = ModelEntry | DatasetEntry
+@dataclass(frozen=True)
+class CheckEntry:
+    """A check of the battery as its source declares it."""
+
+    name: str
+    file: Path
+    function: str
+    question: str  #: one sentence
+    remedy: str  #: what to look at when it fails
+    fast: bool = True
+    requires: tuple[str, ...] = ()
+
+
+Entry = ModelEntry | DatasetEntry | CheckEntry
 
 
 def shown(file: Path) -> str:
@@ -137,7 +151,8 @@ def _entry(
     call = decorator if isinstance(decorator, ast.Call) else None
     target = _dotted(call.func if call else decorator, names) or ""
     # a bare `model` that nothing defines is taken for ours: a forgotten import shows at import
-    mark = MARKS.get(f"bench.{target}" if target in ("model", "dataset") else target)
+    bare = target in ("model", "dataset", "check")
+    mark = MARKS.get(f"bench.{target}" if bare else target)
     if mark is None:
         return None
     where = f"{shown(file)}:{decorator.lineno}"
@@ -150,6 +165,8 @@ def _entry(
     if mark == "model":
         settings = _settings(where, node)
         return ModelEntry(file=file, function=node.name, settings=settings, **values)
+    if mark == "check":
+        return CheckEntry(file=file, function=node.name, **values)
     return DatasetEntry(file=file, function=node.name, **values)
 
 
@@ -222,6 +239,9 @@ EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "context_dim": (_whole(0), "an integer of at least 0"),
     "conditional": (lambda v: isinstance(v, bool), "True or False"),
     "truth": (lambda v: isinstance(v, bool), "True or False"),
+    "fast": (lambda v: isinstance(v, bool), "True or False"),
+    "question": (lambda v: isinstance(v, str) and v.endswith("?"), "a question, in one sentence"),
+    "remedy": (lambda v: isinstance(v, str) and v.endswith("."), "a sentence"),
     "implementation": (lambda v: isinstance(v, str), "a string"),
 } | {key: (_text, "a string") for key in ("twin", "family", "paper", "source", "licence")}
 
@@ -237,6 +257,10 @@ def _validate(where: str, mark: str, values: dict[str, Any]) -> None:
         for key in ("kind", "shape", *(["levels"] if values.get("kind") == "discrete" else [])):
             if not values.get(key):
                 raise PluginError(f"{where} data set '{values['name']}' does not state its {key}")
+    if mark == "check":
+        for key in ("question", "remedy"):
+            if key not in values:
+                raise PluginError(f"{where} check '{values['name']}' does not state its {key}")
 
 
 def _settings(where: str, node: ast.FunctionDef) -> dict[str, Any]:

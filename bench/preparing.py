@@ -10,7 +10,7 @@ from bench.cellspec import CellSpec
 from bench.contract import DataSpec, Density, Splits
 from bench.datasets import digest, load_splits
 from bench.errors import MissingError
-from bench.spaces import Space, dequantized, native, standard
+from bench.spaces import Space, dequantized, native, standard, stretched
 
 
 @dataclass
@@ -32,6 +32,8 @@ def prepare(spec: CellSpec) -> Prepared:
     shape, layout = spec.dataset.shape, spec.model.layout
     if spec.space == "standard":
         space = standard(splits.train, shape, layout)
+    elif spec.space == "stretched":
+        space = stretched(splits.train, shape, layout)
     elif spec.space == "levels":
         space = native(shape, layout)
     else:

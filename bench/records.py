@@ -21,7 +21,7 @@ from bench.errors import BenchError, UsageError
 SCHEMA = 1
 STATUSES = ("ok", "failed-check", "error", "timeout", "diverged", "missing")
 Status = Literal["ok", "failed-check", "error", "timeout", "diverged", "missing"]
-Verdict = Literal["pass", "fail", "inconclusive", "n/a"]
+Verdict = Literal["pass", "fail", "inconclusive", "n/a", "error"]
 
 
 class DamagedRecord(BenchError):
@@ -89,9 +89,9 @@ class SeedScore(Part):
 
 
 class Check(Part):
-    """One check's outcome."""
+    """One check's outcome. `error`: the check raised, and says nothing of the model."""
 
-    name: str
+    name: str = ""
     verdict: Verdict
     statistic: float | None = None
     threshold: float | None = None

@@ -1,7 +1,8 @@
 """Finds plugins by reading their source, never by importing it.
 
-Places, in order: bench/models and bench/datasets, the clone's baselines/, the folders named in
-BENCH_PLUGINS, and the entry points `bench.models` and `bench.datasets` (each naming a module).
+Places, in order: bench/models, bench/datasets and bench/checks, the clone's baselines/, the folders
+named in BENCH_PLUGINS, and the entry points `bench.models`, `bench.datasets` and `bench.checks`
+(each naming a module).
 A file that does not parse is reported with its line and hides no other; two plugins of one name
 are an error that names both files.
 """
@@ -13,7 +14,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +22,9 @@ from typing import Any
 
 from bench import paths
 from bench.declared import NAME as NAME
+from bench.declared import CheckEntry as CheckEntry
 from bench.declared import DatasetEntry as DatasetEntry
+from bench.declared import Entry as Entry
 from bench.declared import ModelEntry as ModelEntry
 from bench.declared import read as read
 from bench.declared import shown as shown
@@ -45,6 +48,7 @@ class Registry:
     models: dict[str, ModelEntry]
     datasets: dict[str, DatasetEntry]
     problems: list[Problem]
+    checks: dict[str, CheckEntry] = field(default_factory=dict)
 
     def model(self, name: str) -> ModelEntry:
         """The model called `name`, or a UsageError with the nearest names."""
@@ -58,6 +62,12 @@ class Registry:
             raise unknown("data set", name, self.datasets, "bench list datasets")
         return self.datasets[name]
 
+    def table(self, entry: Entry) -> dict[str, Any]:
+        """The entries of the same sort."""
+        if isinstance(entry, ModelEntry):
+            return self.models
+        return self.datasets if isinstance(entry, DatasetEntry) else self.checks
+
 
 def discover() -> Registry:
     """Read every plugin file. Raises UsageError where two plugins share a name."""
@@ -69,9 +79,7 @@ def discover() -> Registry:
             registry.problems.append(Problem(file, str(error)))
             continue
         for entry in entries:
-            table: dict[str, Any] = (
-                registry.models if isinstance(entry, ModelEntry) else registry.datasets
-            )
+            table = registry.table(entry)
             if entry.name in table:
                 raise UsageError(
                     f"two plugins are called '{entry.name}': {shown(table[entry.name].file)} and "
@@ -83,7 +91,7 @@ def discover() -> Registry:
 
 def plugin_files() -> Iterator[Path]:
     """Every file that may hold a plugin, in the order of the module's docstring."""
-    folders = [PACKAGE / "models", PACKAGE / "datasets"]
+    folders = [PACKAGE / "models", PACKAGE / "datasets", PACKAGE / "checks"]
     if (root := paths.find_root()) is not None:
         folders.append(root / "baselines")
     extra = [f for f in os.environ.get("BENCH_PLUGINS", "").split(os.pathsep) if f]
@@ -105,7 +113,7 @@ def _entry_point_files() -> dict[Path, str]:
     A module that its distribution lacks keeps its would-be path, so that it is reported.
     """
     files = {}
-    for group in ("bench.models", "bench.datasets"):
+    for group in ("bench.models", "bench.datasets", "bench.checks"):
         for point in entry_points(group=group):
             top, *rest = point.module.split(".")
             spec = importlib.util.find_spec(top)
@@ -117,7 +125,7 @@ def _entry_point_files() -> dict[Path, str]:
     return files
 
 
-def load_function(entry: ModelEntry | DatasetEntry) -> Callable[..., Any]:
+def load_function(entry: Entry) -> Callable[..., Any]:
     """Import the plugin's file and return its decorated function.
 
     Raises MissingError for a package in `requires` (or imported) that is not installed,
@@ -137,20 +145,20 @@ def load_function(entry: ModelEntry | DatasetEntry) -> Callable[..., Any]:
     return function
 
 
-def check_requires(entry: ModelEntry | DatasetEntry) -> None:
+def check_requires(entry: Entry) -> None:
     """Raise MissingError for a package in `requires` that is not installed; imports none."""
     for package in entry.requires:
         if not _installed(package):
             raise _lacks(entry, package)
 
 
-def _lacks(entry: ModelEntry | DatasetEntry, package: str) -> MissingError:
+def _lacks(entry: Entry, package: str) -> MissingError:
     return MissingError(
         f"'{entry.name}' needs the package {package}. Install it: pip install {package}"
     )
 
 
-def _raised(entry: ModelEntry | DatasetEntry, error: BaseException) -> PluginError:
+def _raised(entry: Entry, error: BaseException) -> PluginError:
     text = " ".join(str(error).split())
     return PluginError(f"{shown(entry.file)} raised on import: {type(error).__name__}: {text}")
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from bench.errors import MissingError, UsageError, did_you_mean
 from bench.yaml12 import load_yaml
 
-#: spaces of a continuous model on discrete data; continuous data are always "standard"
-SPACES = ("marginals", "logit", "uniform")
+SPACES = ("marginals", "logit", "uniform")  #: of a continuous model on discrete data
+CONTINUOUS_SPACES = ("standard", "stretched")  #: on continuous data
 
 
 class Strict(BaseModel):
@@ -65,7 +65,7 @@ class DatasetPlan(Strict):
 
     train: dict[str, Any] = {}  #: overrides of Budget
     settings: dict[str, Any] = {}  #: of every model that has a setting of that name
-    space: str | None = None  #: of continuous models on discrete data (bench.spaces.SPACES)
+    space: str | None = None  #: of continuous models: one of SPACES or CONTINUOUS_SPACES
 
 
 class Suite(Strict):
@@ -75,6 +75,8 @@ class Suite(Strict):
     device: Literal["cpu", "cuda"] = "cpu"
     datasets: dict[str, Annotated[DatasetPlan, Bare]] = Field(min_length=1)
     models: list[str] = ["*"]  #: globs over model names
+    native: bool = False  #: no continuous model on discrete data
+    audit: str | None = None  #: suite whose data sets are added for every model (docs/checks.md)
     seeds: int = Field(1, ge=1)
     time_limit: float = Field(600, gt=0, description="seconds per cell, enforced from outside")
     sizes: Sizes = Sizes()
@@ -108,6 +110,11 @@ def read_params(file: Path) -> Params:
             f"It has: {', '.join(params.suites)}"
         )
     for name, suite in params.suites.items():
+        if suite.audit is not None and suite.audit not in params.suites:
+            raise UsageError(
+                f"{file.name}, suites.{name}.audit: no suite '{suite.audit}'."
+                f"{did_you_mean(suite.audit, params.suites)}"
+            )
         for dataset in suite.datasets:
             budget_for(suite, dataset, f"{file.name}, suites.{name}")
     return params

@@ -1,8 +1,7 @@
-"""What all checks share: the guard around each, the verdict rule, densities in big batches."""
+"""What all checks share: the verdict rule, densities in big batches."""
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,40 +18,15 @@ SUSPICIOUS = 3.0  #: from here on a bigger sample is drawn before anything is sa
 POINTS = 4096  #: per call of log_prob
 NOISY_POINTS = 16_384  #: points times samples per call of a bound
 
-Function = Callable[[Subject], Check]
-
 
 class NotApplicable(Exception):
     """The check says nothing about this subject; the message says why."""
-
-
-def guard(name: str) -> Callable[[Function], Function]:
-    """A check that never raises and leaves the global generators as it found them."""
-
-    def wrap(function: Function) -> Function:
-        @functools.wraps(function)
-        def check(subject: Subject) -> Check:
-            try:
-                with torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(2_345_678 + subject.seed)
-                    return function(subject)
-            except NotApplicable as why:
-                return Check(name=name, verdict="n/a", detail=f"{why}.")
-            except Exception as error:
-                text = " ".join(str(error).split())
-                detail = f"the model raised {type(error).__name__}: {text}"
-                return Check(name=name, verdict="inconclusive", detail=detail)
-
-        return check
-
-    return wrap
 
 
 @dataclass(frozen=True)
 class Finding:
     """An estimated deviation, and the one rule that turns it into a verdict."""
 
-    name: str
     effect: float  #: deviation from what an honest model gives, in the statistic's own unit
     error: float  #: its standard error
     threshold: float  #: the smallest effect that matters
@@ -85,7 +59,6 @@ class Finding:
         elif abs(self.effect) > self.threshold and self.beyond(SIGMAS):
             verdict, tail = "fail", f"{self.z:+.1f} standard errors"
         return Check(
-            name=self.name,
             verdict=verdict,
             statistic=self.effect,
             threshold=self.threshold,

@@ -13,13 +13,13 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor
 
+from bench import check
 from bench.checks._base import (
     EXACT,
     Finding,
     NotApplicable,
     draws,
     flat,
-    guard,
     log_prob,
     mean_error,
     refined,
@@ -38,8 +38,15 @@ STEPS = tuple(4.0 * 2.0**-k for k in range(7))  #: standard deviations, over sqr
 Move = Callable[[Tensor, Generator], Tensor]
 
 
-@guard("balance")
-def check(subject: Subject) -> Check:
+@check(
+    "balance",
+    question="Does the sampler draw from the density that log_prob reports?",
+    remedy=(
+        "A temperature in the sampler, clipped or rounded draws, bits for nats in log_prob, "
+        "weights that changed between the two, a sampler of the training data."
+    ),
+)
+def balance(subject: Subject) -> Check:
     """Mean of acceptance times log-ratio over the model's own draws, nats."""
     if subject.likelihood not in EXACT:
         raise NotApplicable(f"a likelihood of kind {subject.likelihood} is too noisy for ratios")
@@ -60,7 +67,6 @@ def _imbalance(subject: Subject, times: int) -> Finding:
         lost |= there.isnan() | (there == torch.inf)
     mean, error = mean_error(flow)
     found = Finding(
-        name="balance",
         effect=mean,
         error=error,
         threshold=DELTA,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from bench.checks._base import Finding, NotApplicable, guard, log_prob, mean_error
+from bench import check
+from bench.checks._base import Finding, NotApplicable, log_prob, mean_error
 from bench.records import Check
 from bench.subject import Subject
 
@@ -12,8 +13,15 @@ POINTS = 256
 DELTA = 0.01  #: nats
 
 
-@guard("bound")
-def check(subject: Subject) -> Check:
+@check(
+    "bound",
+    question="Does a lower bound behave like one: with fewer samples it must not rise?",
+    remedy=(
+        "The logarithm of the mean: log K subtracted twice, a mean of logarithms of unequal "
+        "weights, the minimum for the maximum."
+    ),
+)
+def bound(subject: Subject) -> Check:
     """Mean of the bound with K / 10 samples minus that with K (arXiv 1509.00519, theorem 1)."""
     if subject.likelihood != "lower-bound":
         raise NotApplicable("the likelihood is no lower bound")
@@ -29,7 +37,6 @@ def check(subject: Subject) -> Check:
         )
     mean, error = mean_error(low - high)
     return Finding(
-        name="bound",
         effect=mean,
         error=error,
         threshold=DELTA,

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from bench.checks._base import SIGMAS, NotApplicable, draws, flat, guard, log_prob
+from bench import check
+from bench.checks._base import SIGMAS, NotApplicable, draws, flat, log_prob
 from bench.records import Check
 from bench.subject import Subject
 
@@ -16,8 +17,12 @@ NOISY_EXCESS = 0.05  #: where the chance is an estimate
 NOISE_DRAWS = 4
 
 
-@guard("copies")
-def check(subject: Subject) -> Check:
+@check(
+    "copies",
+    question="Does the sampler hand out training rows?",
+    remedy="Compare pictures of samples with their nearest training rows.",
+)
+def copies(subject: Subject) -> Check:
     """Share of the draws that equal a training row, minus the chance of one.
 
     Levels are compared in the data's own units, continuous points in the model's space (float32).
@@ -41,7 +46,6 @@ def check(subject: Subject) -> Check:
     hidden = broken / n > limit - (share - chance)  # were they copies, it would be too many
     sound = "inconclusive" if broken and hidden else "pass"
     return Check(
-        name="copies",
         verdict="fail" if copied else sound,
         statistic=share - chance,
         threshold=limit,

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from bench import check
 from bench.adapters import Adapted
-from bench.checks._base import EXACT, NotApplicable, bound_samples, flat, guard, spread
+from bench.checks._base import EXACT, NotApplicable, bound_samples, flat, spread
 from bench.records import Check
 from bench.subject import Subject
 
@@ -24,8 +25,15 @@ Value = Callable[[Tensor], Tensor]
 Variant = tuple[str, Tensor, Tensor]  #: name, rows, their values there
 
 
-@guard("invariance")
-def check(subject: Subject) -> Check:
+@check(
+    "invariance",
+    question="Is a point's likelihood its own, whatever else is in the batch?",
+    remedy=(
+        "module.eval() (batch norm, dropout), statistics taken over the batch (x.mean(0)), "
+        "random numbers in an exact log_prob, an in-place change of the input."
+    ),
+)
+def invariance(subject: Subject) -> Check:
     """Largest change of log_prob, nats, in units of the float tolerance at that point."""
     if subject.likelihood == "none":
         raise NotApplicable("the model reports no likelihood")
@@ -36,7 +44,6 @@ def check(subject: Subject) -> Check:
     if worst > 1 and size <= ROUNDING and _invariant_in_float64(subject, x):
         verdict, detail = "pass", f"{detail}: float32 rounding, absent in float64"
     return Check(
-        name="invariance",
         verdict=verdict,
         statistic=size,
         threshold=limit,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import torch
 
-from bench.checks._base import NotApplicable, guard
+from bench import check
+from bench.checks._base import NotApplicable
 from bench.checks._flows import double_flow, require_flow
 from bench.jacobian import brute_force_logdet
 from bench.records import Check
@@ -18,8 +19,15 @@ RELATIVE = 1e-5  #: of 1 + |log-det|, in float64
 SINGLE = 1e-2  #: median error of float32, nats
 
 
-@guard("log-det")
-def check(subject: Subject) -> Check:
+@check(
+    "log-det",
+    question="Is the log-determinant that a flow reports the one of its map?",
+    remedy=(
+        "Halve the list of layers until one is left: sign, a sum over the wrong axis, a scale "
+        "applied but not counted, the log-determinant of the inverse."
+    ),
+)
+def logdet(subject: Subject) -> Check:
     """Largest error at 16 points in float64, and the median error of the model as it is."""
     transform = require_flow(subject)
     if subject.spec.dim > LARGEST:
@@ -40,7 +48,6 @@ def check(subject: Subject) -> Check:
     rough = not rounding <= SINGLE + 1e-5 * float(exact.abs().median())  # NaN is rough
     precision = "float64" if double is not None else "float32 (no float64 copy)"
     return Check(
-        name="log-det",
         verdict="pass" if float(error[worst]) <= float(limit[worst]) and not rough else "fail",
         statistic=float(error[worst]),
         threshold=float(limit[worst]),

@@ -10,13 +10,13 @@ import math
 import torch
 from torch import Tensor
 
+from bench import check
 from bench.checks._base import (
     SIGMAS,
     Finding,
     NotApplicable,
     data_log_prob,
     flat,
-    guard,
     log_prob,
     mean_error,
     spread,
@@ -35,8 +35,16 @@ WIDTH = 1.5  #: half of the nodes lie within this many standard deviations of th
 KINDS = ("exact", "unbiased", "lower-bound")
 
 
-@guard("quadrature")
-def check(subject: Subject) -> Check:
+@check(
+    "quadrature",
+    question="Does the density integrate to one, in one and two dimensions?",
+    remedy=(
+        "Compare the integral with simple numbers: 1.05 is a constant, e^c a forgotten log-"
+        "determinant of c, the integral of q^1.44 bits reported as nats, the product of the "
+        "scales a standardisation without its Jacobian."
+    ),
+)
+def quadrature(subject: Subject) -> Check:
     """Integral minus one, with the spread over random shifts of the lattice as its error."""
     if subject.space.discrete:
         raise NotApplicable("the model is discrete; see sum")
@@ -57,7 +65,6 @@ def check(subject: Subject) -> Check:
     if bad:
         what = f"{what}, with {bad} NaN or infinite nodes counted as zero"
     return Finding(
-        name="quadrature",
         effect=integral - 1,
         error=error,
         threshold=TOLERANCE,

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from bench.checks._base import NotApplicable, guard
+from bench import check
+from bench.checks._base import NotApplicable
 from bench.checks._flows import double_flow, require_flow
 from bench.records import Check
 from bench.subject import Subject
@@ -19,8 +20,15 @@ SINGLE, SINGLE_FAIL = 1e-3, 1e-1  #: the same in float32; the failure counts the
 Map = Callable[[Tensor], Tensor]
 
 
-@guard("round-trip")
-def check(subject: Subject) -> Check:
+@check(
+    "round-trip",
+    question="Does the inverse undo the transform?",
+    remedy=(
+        "Invert the layers one by one: the order of the layers in the inverse, root finders "
+        "that stop early, scales near zero."
+    ),
+)
+def round_trip(subject: Subject) -> Check:
     """Error of x -> z -> x and z -> x -> z, relative to 1 + |value|, in float64 and float32."""
     transform, inverse = require_flow(subject), subject.model.inverse
     if inverse is None:
@@ -45,7 +53,6 @@ def check(subject: Subject) -> Check:
     if verdict == "inconclusive":
         detail = f"{detail}: the inverse is imprecise"
     return Check(
-        name="round-trip",
         verdict=verdict,
         statistic=statistic,
         threshold=threshold,

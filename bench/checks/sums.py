@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from bench import check
 from bench.adapters import Adapted
 from bench.checks._base import (
     EXACT,
@@ -19,7 +20,6 @@ from bench.checks._base import (
     Finding,
     NotApplicable,
     flat,
-    guard,
     mean_error,
 )
 from bench.contract import DataSpec
@@ -32,8 +32,15 @@ EXACT_TOLERANCE, NOISY_TOLERANCE = 1e-4, 1e-2
 REPEATS, SAMPLES = 8, 8  #: of inexact kinds
 
 
-@guard("sum")
-def check(subject: Subject) -> Check:
+@check(
+    "sum",
+    question="Do the probabilities of all states of a discrete model sum to one?",
+    remedy=(
+        "The masks of an autoregressive model (a coordinate that sees itself), a softmax over "
+        "the wrong axis, the mean over importance weights (log K), the sign of the KL term."
+    ),
+)
+def sums(subject: Subject) -> Check:
     """Sum over all states minus one; a bound may only stay below."""
     if not subject.space.discrete:
         raise NotApplicable("the model is continuous; see quadrature")
@@ -52,7 +59,6 @@ def check(subject: Subject) -> Check:
     total, error = _total(subject, model, x)
     exact = kind in EXACT
     return Finding(
-        name="sum",
         effect=total - 1,
         error=error,
         threshold=EXACT_TOLERANCE if exact else NOISY_TOLERANCE,

@@ -11,12 +11,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from bench import check
 from bench.checks._base import (
     Finding,
     NotApplicable,
     data_log_prob,
     draws,
-    guard,
     mean_error,
     refined,
 )
@@ -34,8 +34,18 @@ WIDE = 2.0  #: standard deviations
 LogProb = Callable[[Tensor], Tensor]
 
 
-@guard("truth")
-def check(subject: Subject) -> Check:
+@check(
+    "truth",
+    question=(
+        "Against the known density: does the model score no better than the truth, with mass "
+        "one where the truth's draws can tell?"
+    ),
+    remedy=(
+        "A score above the truth with mass one means a wrong truth: look at the data set. Else "
+        "as for quadrature."
+    ),
+)
+def truth(subject: Subject) -> Check:
     """Paired mean of log q - log p* over fresh draws of p*, then the mean weight q / p*."""
     truth = subject.truth
     if truth is None:
@@ -55,7 +65,6 @@ def _compare(subject: Subject, truth: Density, n: int) -> Finding:
     log_q = data_log_prob(subject, x)
     mean, error = mean_error(log_q - truth.log_prob(x).double())
     ceiling = Finding(
-        name="truth",
         effect=mean,
         error=error if math.isfinite(mean) else 0.0,
         threshold=CEILING * math.sqrt(subject.spec.dim),
@@ -86,7 +95,6 @@ def _mass(subject: Subject, truth: Density, x: Tensor, log_q: Tensor, excess: fl
     if not doubt and subject.model.sample is None and mean < 0:
         doubt = "without a sampler nothing shows whether the draws reach all of the model's mass"
     return Finding(
-        name="truth",
         effect=mean,
         error=error,
         threshold=MASS,

@@ -9,6 +9,7 @@ import typer
 from bench.cli import options, output
 
 if TYPE_CHECKING:
+    from bench.pipeline.checking import Checked
     from bench.records import Check
 
 
@@ -19,30 +20,44 @@ def command(
         typer.Option(
             "-d",
             "--dataset",
-            help="Default: one that the model accepts.",
+            help="Default: the known truths of the audit.",
             autocompletion=options.dataset_names,
         ),
     ] = None,
     suite: options.SuiteName = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Fewer points, cheap checks only.")] = False,
     json: output.Json = False,
 ) -> None:
     """Train a model briefly and check its likelihood.
 
-    Exit code 1 when a check fails. Nothing is written.
+    Exit code 1 when a check fails. No record is written.
     """
     from bench.pipeline.checking import check_model
+    from bench.registry import discover
 
-    spec, checks = check_model(model, dataset, suite)
-    output.emit([row(c) for c in checks], json)
-    if not json:
-        for check in checks:
-            if check.verdict in ("fail", "inconclusive") and check.detail:
-                output.note(f"{check.name}: {check.detail}")
-    failed = [c.name for c in checks if c.verdict == "fail"]
-    passed = sum(c.verdict == "pass" for c in checks)
-    output.note(f"{spec.name}: {passed} of {len(checks)} checks passed, {len(failed)} failed")
-    if failed:
+    known, results = discover().checks, []
+    for checked in check_model(model, dataset, suite, fast):
+        results.append(checked)
+        if not json:
+            output.emit([row(c) for c in checked.checks], json)
+            for check in checked.checks:
+                if check.verdict in ("fail", "inconclusive", "error") and check.detail:
+                    output.note(f"{check.name}: {check.detail}")
+                if check.verdict == "fail":
+                    output.note(f"  look at: {known[check.name].remedy}")
+            output.note(summary(checked))
+    if json:
+        rows = [{"dataset": r.spec.dataset.name, **row(c)} for r in results for c in r.checks]
+        output.emit(rows, json)
+    if any(r.failed for r in results):
         raise typer.Exit(1)
+
+
+def summary(checked: Checked) -> str:
+    """`audit-continuous-2/maf: 8 of 12 checks passed, 0 failed`."""
+    verdicts = [c.verdict for c in checked.checks]
+    passed, failed = verdicts.count("pass"), verdicts.count("fail")
+    return f"{checked.spec.name}: {passed} of {len(verdicts)} checks passed, {failed} failed"
 
 
 def row(check: Check) -> dict[str, Any]:

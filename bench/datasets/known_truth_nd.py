@@ -51,16 +51,3 @@ def awkward(dim: int) -> tuple[Tensor, Tensor]:
 def nonlinear_ar() -> Stretched:
     """The nonlinear chain, stretched; entropy of the chain itself 71.4254724109 nats."""
     return Stretched(nonlinear_chain(DIM, 71.4254724109), *awkward(DIM))
-
-
-@dataset(
-    "ar1",
-    kind="continuous",
-    shape=[64],
-    truth=True,
-    source="linear_chain in this file; docs/spaces.md",
-    licence="generated",
-)
-def ar1() -> Stretched:
-    """A linear Gaussian chain of correlation .5, stretched: the audits' truth in 64 dimensions."""
-    return Stretched(linear_chain(DIM, 0.5), *awkward(DIM))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -14,7 +15,7 @@ from bench.cellspec import CellSpec
 from bench.errors import UsageError, unknown
 from bench.pipeline.closure import training_digest
 from bench.registry import NAME, DatasetEntry, ModelEntry, Registry
-from bench.settings import SPACES, DatasetPlan, Params, Suite, budget_for
+from bench.settings import CONTINUOUS_SPACES, SPACES, DatasetPlan, Params, Suite, budget_for
 
 DEFAULT_SPACE = "marginals"
 
@@ -26,7 +27,7 @@ def plan(
     models_glob: str | None = None,
     datasets_glob: str | None = None,
 ) -> list[CellSpec]:
-    """All cells of a suite (default: the active one), data sets in the suite's order.
+    """All cells of a suite (default: the active one), data sets in the suite's order, audits last.
 
     The globs choose among them. Raises UsageError for misspelt names in params.yaml, settings that
     a model does not have, and globs that match nothing.
@@ -38,14 +39,35 @@ def plan(
     validate(params, registry)
     models = [m for m in _suite_models(chosen, registry) if _matches(m.name, models_glob)]
     datasets = [d for d in _suite_datasets(chosen, registry) if _matches(d.name, datasets_glob)]
+    audits = _audits(params, registry, chosen, datasets_glob)
     _refuse_empty("model", models_glob, models, registry.models)
-    _refuse_empty("data set", datasets_glob, datasets, chosen.datasets)
+    _refuse_empty("data set", datasets_glob, [*datasets, *audits], chosen.datasets)
+    cells = _cells(params, name, datasets, models)
+    if chosen.audit is not None:
+        cells += [replace(c, audit=True) for c in _cells(params, chosen.audit, audits, models)]
+    return cells
+
+
+def _cells(
+    params: Params, suite: str, datasets: list[DatasetEntry], models: list[ModelEntry]
+) -> list[CellSpec]:
     return [
-        _cell(params, name, dataset, model, kind)
+        _cell(params, suite, dataset, model, kind)
         for dataset in datasets
         for model in models
         if (kind := meets(model, dataset)) is not None
+        and (kind == dataset.kind or not params.suites[suite].native)
     ]
+
+
+def _audits(
+    params: Params, registry: Registry, suite: Suite, datasets_glob: str | None
+) -> list[DatasetEntry]:
+    """The audit suite's data sets that the suite does not hold itself."""
+    if suite.audit is None:
+        return []
+    found = _suite_datasets(params.suites[suite.audit], registry)
+    return [d for d in found if d.name not in suite.datasets and _matches(d.name, datasets_glob)]
 
 
 def meets(model: ModelEntry, dataset: DatasetEntry) -> str | None:
@@ -191,12 +213,13 @@ def _same_type(default: Any, value: Any) -> bool:
 
 
 def _space(dataset: DatasetEntry, kind: str, exceptions: DatasetPlan, own: dict[str, Any]) -> str:
-    if dataset.kind == "continuous":
-        return "standard"
-    if kind == dataset.kind:
+    if dataset.kind != "continuous" and kind == dataset.kind:
         return "levels"
-    space = own.get("space") or exceptions.space or DEFAULT_SPACE
-    if space not in SPACES:
-        listing = ", ".join(SPACES)
-        raise unknown("space", str(space), SPACES, listing)
+    if dataset.kind == "continuous":
+        space, known = exceptions.space or "standard", frozenset(CONTINUOUS_SPACES)
+    else:
+        space = own.get("space") or exceptions.space or DEFAULT_SPACE
+        known = frozenset(SPACES)
+    if space not in known:
+        raise unknown("space", str(space), known, ", ".join(sorted(known)))
     return str(space)

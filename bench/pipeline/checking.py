@@ -1,47 +1,80 @@
-"""`bench check`: train a model briefly on one data set and run the battery, writing nothing."""
+"""`bench check`: train a model briefly and run the battery on it, writing no record."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from bench import paths, records
 from bench.cellspec import CellSpec
-from bench.errors import UsageError
+from bench.errors import UsageError, unknown
 from bench.pipeline.cells import meets, plan
-from bench.registry import DatasetEntry, Registry, discover
+from bench.registry import Registry, discover
 from bench.settings import DatasetPlan, Params, read_params
 
 STEPS = 200  #: of training: the checks ask whether a likelihood is honest, not whether it is good
+AUDIT = "audit"  #: the suite of known truths
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The battery's outcome on one data set. `reason`: why a model came to no score."""
+
+    spec: CellSpec
+    checks: list[records.Check]
+    reason: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """A check failed, or there was nothing to check."""
+        return self.reason is not None or any(c.verdict == "fail" for c in self.checks)
 
 
 def check_model(
-    model: str, dataset: str | None = None, suite: str | None = None
-) -> tuple[CellSpec, list[records.Check]]:
-    """Run the battery on a model, by default on the smallest data set of the suite that it meets.
+    model: str, dataset: str | None = None, suite: str | None = None, fast: bool = False
+) -> Iterator[Checked]:
+    """Run the battery on a model: its audit (all known truths that it meets), or one data set.
 
-    Raises UsageError for unknown names and for a data set that the model does not accept, and what
-    a broken plugin raises.
+    Without an audit for its kind of data, on the suite's data set to which most checks apply.
+
+    Trainings of the audit are kept in `.bench/` and shared with `dvc repro`. Raises UsageError for
+    unknown names and for data that the model does not accept, and what a broken plugin raises.
     """
-    from bench import cell
+    from bench.cell import check_only
 
     params, registry = read_params(paths.root() / "params.yaml"), discover()
-    spec = _cell(params, registry, model, dataset, suite or params.suite)
-    return spec, cell.execute(spec, root=None).record.checks
+    chosen = suite or params.suite
+    specs, root = _audit(params, registry, model), paths.root()
+    if dataset is not None or suite is not None or not specs:
+        dataset = dataset or _nearest(params, registry, model, chosen)
+        specs, root = [_short(params, registry, model, dataset, chosen)], None
+    for spec in specs:
+        yield Checked(spec, check_only(spec, root, fast))
 
 
-def _cell(
-    params: Params, registry: Registry, model: str, dataset: str | None, suite: str
-) -> CellSpec:
+def _audit(params: Params, registry: Registry, model: str) -> list[CellSpec]:
+    registry.model(model)
+    if AUDIT not in params.suites:
+        return []
+    return [s for s in plan(params, registry, AUDIT) if s.model.name == model]
+
+
+def _nearest(params: Params, registry: Registry, model: str, suite: str) -> str:
+    """The suite's data set to which most checks apply: a known truth, of two dimensions or few."""
     entry = registry.model(model)
-    if dataset is None:
-        near = [d for name in params.suites[suite].datasets if (d := registry.dataset(name))]
-        met = [d for d in near if meets(entry, d) is not None]
-        if not met:
-            raise UsageError(
-                f"model '{model}' accepts {', '.join(entry.accepts)}, which no data set of suite "
-                f"'{suite}' is. Name one: bench check {model} -d DATASET"
-            )
-        dataset = min(met, key=_preference).name
+    if suite not in params.suites:
+        raise unknown("suite", suite, params.suites, "bench list suites")
+    met = [d for n in params.suites[suite].datasets if meets(entry, d := registry.dataset(n))]
+    if not met:
+        raise UsageError(
+            f"model '{model}' accepts {', '.join(entry.accepts)}, which no data set of suite "
+            f"'{suite}' is. Name one: bench check {model} -d DATASET"
+        )
+    return min(met, key=lambda d: (not d.truth, abs(d.dim - 2))).name
+
+
+def _short(params: Params, registry: Registry, model: str, dataset: str, suite: str) -> CellSpec:
+    entry = registry.model(model)
     if meets(entry, registry.dataset(dataset)) is None:
         raise UsageError(
             f"model '{model}' accepts {', '.join(entry.accepts)} of {entry.min_dim} or more "
@@ -49,9 +82,11 @@ def _cell(
             "Others: bench list datasets"
         )
     chosen = params.suites[suite]
+    if dataset not in chosen.datasets and dataset in _audit_sets(params):
+        suite, chosen = AUDIT, params.suites[AUDIT]
     exceptions = chosen.datasets.get(dataset, DatasetPlan())
     narrowed = chosen.model_copy(
-        update={"datasets": {dataset: exceptions}, "models": [model], "seeds": 1}
+        update={"datasets": {dataset: exceptions}, "models": [model], "seeds": 1, "audit": None}
     )
     one = params.model_copy(update={"suites": {suite: narrowed}})
     spec = plan(one, registry, suite)[0]
@@ -59,6 +94,5 @@ def _cell(
     return replace(spec, budget=spec.budget.model_copy(update={"steps": steps, "validations": 2}))
 
 
-def _preference(dataset: DatasetEntry) -> tuple[bool, int]:
-    """A known truth before others: most checks apply to it. Then two dimensions before one."""
-    return (not dataset.truth, abs(dataset.dim - 2))
+def _audit_sets(params: Params) -> set[str]:
+    return set(params.suites[AUDIT].datasets) if AUDIT in params.suites else set()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import adapters
-from bench.registry import DatasetEntry, ModelEntry
+from bench.registry import DatasetEntry, ModelEntry, discover
 
 PACKAGE = Path(__file__).resolve().parent.parent
 CLONE = PACKAGE.parent
@@ -76,7 +76,8 @@ def folded(files: frozenset[Path]) -> list[Path]:
 @cache
 def scoring_files() -> frozenset[Path]:
     """Files of all that loads, trains, scores, checks, times and records a cell."""
-    roots = [PACKAGE / "cell.py", *sorted((PACKAGE / "checks").glob("*.py"))]
+    checks = {entry.file for entry in discover().checks.values()}
+    roots = [PACKAGE / "cell.py", *sorted(checks.union((PACKAGE / "checks").glob("*.py")))]
     return frozenset().union(*(closure(f).files for f in roots))
 
 

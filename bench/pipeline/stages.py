@@ -1,8 +1,9 @@
 """The cells as DVC stages: one generated file per model, `pipeline/<model>/dvc.yaml`.
 
-A file's stages are one `foreach` over data sets, so that a cell is addressed as
-`pipeline/<model>/dvc.yaml:cell@<data set>`. Records, cost records and curves are metrics and plots
-with `cache: false`: in git, deleted before a run like any output, and still in DVC's run-cache.
+A file's stages are a `foreach` over data sets, so that a cell is addressed as
+`pipeline/<model>/dvc.yaml:cell@<data set>`, and another over those of the model's audit,
+`audit@<data set>`. Records, cost records and curves are metrics and plots with `cache: false`: in
+git, deleted before a run like any output, and still in DVC's run-cache.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Stage:
     @property
     def key(self) -> str:
         """Its name in that file and its lock."""
-        return f"cell@{self.spec.dataset.name}"
+        return f"{_group(self.spec)}@{self.spec.dataset.name}"
 
     @property
     def address(self) -> str:
@@ -75,6 +76,24 @@ def write(specs: list[CellSpec], params: dict[str, Any], root: Path) -> list[Sta
 
 def render(cells: list[CellSpec], params: dict[str, Any], root: Path) -> tuple[str, list[Stage]]:
     """The text of one model's file, and its stages."""
+    written: dict[str, Any] = {}
+    stages: list[Stage] = []
+    for name in ("cell", "audit"):
+        if group := [c for c in cells if _group(c) == name]:
+            written[name], made = _foreach(group, params, root)
+            stages += made
+    text = yaml.safe_dump({"stages": written}, sort_keys=False, width=1000)
+    return HEADER + text, stages
+
+
+def _group(cell: CellSpec) -> str:
+    return "audit" if cell.audit else "cell"
+
+
+def _foreach(
+    cells: list[CellSpec], params: dict[str, Any], root: Path
+) -> tuple[dict[str, Any], list[Stage]]:
+    """One stage per data set, and the same as `Stage`s."""
     model = cells[0].model
     common, own = closure.dependencies(model, [c.dataset for c in cells])
     shared = [closure.relative(f) for f in common]
@@ -87,9 +106,6 @@ def render(cells: list[CellSpec], params: dict[str, Any], root: Path) -> tuple[s
         name: {slot: extra[i] if i < len(extra) else extra[0] for i, slot in enumerate(slots)}
         for name, extra in files.items()
     }
-    text = yaml.safe_dump(
-        {"stages": {"cell": {"foreach": each, "do": template}}}, sort_keys=False, width=1000
-    )
     stages = [
         Stage(
             spec=cell,
@@ -100,7 +116,7 @@ def render(cells: list[CellSpec], params: dict[str, Any], root: Path) -> tuple[s
         )
         for cell in cells
     ]
-    return HEADER + text, stages
+    return {"foreach": each, "do": template}, stages
 
 
 def remove_vanished(specs: list[CellSpec], root: Path) -> list[str]:
@@ -163,7 +179,10 @@ def _params(params: dict[str, Any], cell: CellSpec, dataset: str) -> list[str]:
     """Dotted keys of what the cell reads of params.yaml."""
     suite, model = f"suites.{cell.suite_name}", cell.model.name
     held = params["suites"][cell.suite_name]
-    keys = ["suite", *(f"{suite}.{part}" for part in SUITE_PARTS if part in held)]
+    keys = [
+        *([] if cell.audit else ["suite"]),
+        *(f"{suite}.{part}" for part in SUITE_PARTS if part in held),
+    ]
     keys.append(f"{suite}.datasets.{dataset}")
     if model in (params.get("models") or {}):
         keys.append(f"models.{model}")

@@ -18,7 +18,7 @@ from torch.distributions import Independent, MultivariateNormal, Normal, Student
 from bench.adapters import Adapted, adapt
 from bench.contract import DataSpec, Density, Splits
 from bench.datasets._densities import GaussianMixture, Stretched
-from bench.datasets.known_truth_nd import ar1
+from bench.datasets.audit_truths import audit_continuous_64
 from bench.flows import maf, realnvp
 from bench.models import categorical, histogram, kde, vae
 from bench.models._levels import draw
@@ -56,7 +56,7 @@ TRUTHS: dict[str, Callable[[], Density]] = {
     "bumps 1-D": bumps,
     "narrow 1-D": narrow,
     "eight-gaussians 2-D": eight_gaussians,
-    "ar1 64-D": ar1,
+    "ar1 64-D": audit_continuous_64,
 }
 
 

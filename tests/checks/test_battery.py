@@ -8,7 +8,7 @@ import audit_subjects as a
 import pytest
 import torch
 
-from bench import checks
+from bench.checks import battery
 from bench.subject import Subject
 
 FLOW = {"log-det", "round-trip"}
@@ -18,7 +18,7 @@ Maker = Callable[[], Subject]
 
 
 def verdicts(subject: Subject) -> dict[str, str]:
-    return {c.name: c.verdict for c in checks.run(subject)}
+    return {c.name: c.verdict for c in battery.run(subject)}
 
 
 HONEST: dict[str, tuple[Maker, set[str]]] = {
@@ -57,7 +57,7 @@ HONEST: dict[str, tuple[Maker, set[str]]] = {
 
 @pytest.mark.parametrize(("make", "expected"), HONEST.values(), ids=HONEST.keys())
 def test_honest_models_pass(make: Maker, expected: set[str]) -> None:
-    found = checks.run(make())
+    found = battery.run(make())
     assert [c for c in found if c.verdict == "fail"] == []
     passed = {c.name for c in found if c.verdict == "pass"}
     assert passed >= expected
@@ -157,12 +157,12 @@ def test_cheats_fail(make: Maker, failing: set[str], sound: set[str]) -> None:
 
 
 def test_same_subject_same_verdicts_to_the_bit() -> None:
-    first, second = (checks.run(a.continuous(a.Twisted, "eight-gaussians 2-D")) for _ in range(2))
+    first, second = (battery.run(a.continuous(a.Twisted, "eight-gaussians 2-D")) for _ in range(2))
     assert first == second
 
 
 def test_the_global_generator_is_left_alone() -> None:
     subject = a.discrete(a.auto_encoder, likelihood="lower-bound")
     before = torch.get_rng_state()
-    checks.run(subject)
+    battery.run(subject)
     assert torch.equal(before, torch.get_rng_state())

@@ -9,9 +9,8 @@ import audit_subjects as a
 import pytest
 import torch
 
-from bench import checks
 from bench.adapters import Adapted
-from bench.checks import _base, _weights, balance, quadrature, sums
+from bench.checks import _base, _weights, balance, battery, quadrature, sums
 from bench.contract import DataSpec
 from bench.subject import Subject
 
@@ -31,7 +30,7 @@ RULES = {
 
 @pytest.mark.parametrize(("numbers", "options", "verdict"), RULES.values(), ids=RULES.keys())
 def test_the_rule(numbers: tuple[float, float], options: dict, verdict: str) -> None:
-    found = _base.Finding("name", *numbers, threshold=0.01, n=5, what="it is so", **options)
+    found = _base.Finding(*numbers, threshold=0.01, n=5, what="it is so", **options)
     assert found.check().verdict == verdict
 
 
@@ -49,7 +48,7 @@ def test_refining_stops_at_the_first_plain_answer(effects: list[float], calls: i
 
     def attempt(i: int) -> _base.Finding:
         seen.append(i)
-        return _base.Finding("name", effects[i], 1.0, 0.5, 1, "")
+        return _base.Finding(effects[i], 1.0, 0.5, 1, "")
 
     found = _base.refined(attempt, range(len(effects)))
     assert len(seen) == calls
@@ -123,7 +122,7 @@ def test_jumps_between_levels_are_symmetric(levels: int) -> None:
 
 
 def found(subject: Subject) -> dict:
-    return {c.name: c for c in checks.run(subject)}
+    return {c.name: c for c in battery.run(subject)}
 
 
 def broken(subject: Subject, **parts: object) -> Subject:
@@ -135,11 +134,12 @@ def raises(*_: object, **__: object) -> torch.Tensor:
     raise ValueError("outside the support")
 
 
-def test_a_model_that_raises_is_inconclusive_and_says_why() -> None:
+def test_a_check_that_meets_an_exception_says_error_and_why() -> None:
     results = found(broken(a.continuous(a.Twisted, "eight-gaussians 2-D"), log_prob=raises))
     for name in ("invariance", "quadrature", "truth", "balance"):
-        assert results[name].verdict == "inconclusive"
+        assert results[name].verdict == "error"
         assert "outside the support" in results[name].detail
+        assert "test_parts.py:" in results[name].detail
 
 
 def test_nan_far_out_is_no_mass_and_no_failure() -> None:

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from bench.contract import Density
 from bench.datasets._densities import LOG_2PI, GaussianMixture1d, Stretched
+from bench.datasets.audit_truths import audit_continuous_64
 from bench.datasets.known_truth_1d import claw
 from bench.datasets.known_truth_2d import checkerboard, eight_gaussians, rings
-from bench.datasets.known_truth_nd import ar1, awkward, linear_chain, nonlinear_ar, nonlinear_chain
+from bench.datasets.known_truth_nd import awkward, linear_chain, nonlinear_ar, nonlinear_chain
 from bench.registry import discover, load_function
 
 TRUTHS = [e for e in discover().datasets.values() if e.truth]
@@ -173,9 +174,11 @@ def test_ar1_is_the_gaussian_of_its_covariance():
     lag = (torch.arange(64)[:, None] - torch.arange(64)).abs()
     covariance = 0.5**lag * scale[:, None] * scale
     reference = torch.distributions.MultivariateNormal(shift, covariance)
-    x = draws(ar1(), 20_000)
-    torch.testing.assert_close(ar1().log_prob(x), reference.log_prob(x), rtol=1e-9, atol=1e-9)
-    assert ar1().entropy == pytest.approx(float(reference.entropy()), abs=1e-9)
+    x = draws(audit_continuous_64(), 20_000)
+    torch.testing.assert_close(
+        audit_continuous_64().log_prob(x), reference.log_prob(x), rtol=1e-9, atol=1e-9
+    )
+    assert audit_continuous_64().entropy == pytest.approx(float(reference.entropy()), abs=1e-9)
     whitened = torch.linalg.solve_triangular(
         torch.linalg.cholesky(covariance), (x - shift).T, upper=False
     )
@@ -200,7 +203,7 @@ SMOOTH = {
     "eight-gaussians": (eight_gaussians(), 0.1),
     "rings": (rings(), 0.03),
     "nonlinear-ar": (nonlinear_ar(), awkward(64)[0] * 0.03),
-    "ar1": (ar1(), awkward(64)[0] * 0.03),
+    "audit-continuous-64": (audit_continuous_64(), awkward(64)[0] * 0.03),
 }
 
 
@@ -219,3 +222,22 @@ def test_checkerboard_is_zero_outside_its_cells():
     x = torch.tensor([[0.1, 0.1], [0.1, 2.1], [-0.1, 0.1], [4.1, 0.1], [-4.0, -4.0]])
     inside = checkerboard().log_prob(x.double()).isfinite()
     assert inside.tolist() == [True, False, False, False, True]
+
+
+MARKOV = [e for e in TRUTHS if e.kind != "continuous"]
+
+
+@pytest.mark.parametrize("entry", MARKOV, ids=lambda e: e.name)
+def test_a_chain_scores_minus_its_entropy_on_its_own_draws(entry):
+    density = load_function(entry)()
+    log_p = density.log_prob(draws(density, 20_000))
+    assert float(log_p.mean()) == pytest.approx(-density.entropy, abs=5 * float(log_p.std()) / 141)
+
+
+@pytest.mark.parametrize("entry", [e for e in MARKOV if e.dim < 20], ids=lambda e: e.name)
+def test_the_masses_of_a_small_chain_sum_to_one_and_give_its_entropy(entry):
+    density = load_function(entry)()
+    states = torch.cartesian_prod(*[torch.arange(entry.levels)] * entry.dim)
+    log_p = density.log_prob(states)
+    assert float(log_p.exp().sum()) == pytest.approx(1, abs=1e-12)
+    assert -float((log_p.exp() * log_p).sum()) == pytest.approx(density.entropy, abs=1e-12)

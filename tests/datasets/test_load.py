@@ -142,7 +142,7 @@ def test_a_smaller_draw_is_a_prefix_and_the_parts_differ():
 
 
 def test_data_sets_do_not_share_their_noise():
-    a = load_splits(discover().dataset("ar1"), SMALL)[0].train
+    a = load_splits(discover().dataset("audit-continuous-64"), SMALL)[0].train
     b = load_splits(discover().dataset("nonlinear-ar"), SMALL)[0].train
     assert abs(float(torch.corrcoef(torch.stack([a[:, 0], b[:, 0]]))[0, 1])) < 0.15
 
