@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from bench import paths, records
 from bench.cellspec import CellSpec
@@ -44,7 +45,8 @@ def check_model(
 
     params, registry = read_params(paths.root() / "params.yaml"), discover()
     chosen = suite or params.suite
-    specs, root = _audit(params, registry, model), paths.root()
+    specs = _audit(params, registry, model)
+    root: Path | None = paths.root()
     if dataset is not None or suite is not None or not specs:
         dataset = dataset or _nearest(params, registry, model, chosen)
         specs, root = [_short(params, registry, model, dataset, chosen)], None
