@@ -12,10 +12,17 @@ from bench.flows.conditioners import ResidualNet
 from bench.flows.convert import from_nflows
 from bench.flows.coupling import AffineCoupling, SplineCoupling
 from bench.flows.flow import Flow, StandardNormal
+from bench.flows.knots import CubicSpline, LinearSpline, QuadraticSpline
 from bench.flows.linear import LULinear, Permutation, reverse
 from bench.flows.made import MADE
 from bench.flows.masks import alternating
+from bench.flows.mixture import DeepSigmoid, LogisticMixture
+from bench.flows.normalisation import ActNorm, BatchNorm
+from bench.flows.orthogonal import Householder, QRLinear, SVDLinear
+from bench.flows.planar import Planar, Radial
 from bench.flows.spline import ElementwiseSpline
+from bench.flows.sylvester import Sylvester
+from bench.flows.univariate import Elementwise, MaskedUnivariate, Univariate, UnivariateCoupling
 
 __all__ = [
     "MADE",
@@ -37,4 +44,21 @@ __all__ = [
     "nsf_coupling",
     "realnvp",
     "reverse",
+    "CubicSpline",
+    "LinearSpline",
+    "QuadraticSpline",
+    "DeepSigmoid",
+    "LogisticMixture",
+    "ActNorm",
+    "BatchNorm",
+    "Householder",
+    "QRLinear",
+    "SVDLinear",
+    "Planar",
+    "Radial",
+    "Sylvester",
+    "Elementwise",
+    "MaskedUnivariate",
+    "Univariate",
+    "UnivariateCoupling",
 ]

@@ -10,17 +10,34 @@ from torch import nn
 
 from bench.flows import (
     MADE,
+    ActNorm,
     AffineCoupling,
+    BatchNorm,
     Bijection,
     Composite,
+    CubicSpline,
+    DeepSigmoid,
+    Elementwise,
     ElementwiseSpline,
     Flow,
+    Householder,
     Inverse,
+    LinearSpline,
+    LogisticMixture,
     LULinear,
     MaskedAffine,
+    MaskedUnivariate,
     Permutation,
+    Planar,
+    QRLinear,
+    QuadraticSpline,
+    Radial,
     ResidualNet,
     SplineCoupling,
+    SVDLinear,
+    Sylvester,
+    Univariate,
+    UnivariateCoupling,
     alternating,
     maf,
     nsf_coupling,
@@ -38,6 +55,19 @@ def random_degrees(dim: int, hidden: int, layers: int) -> list[torch.Tensor]:
         degrees.append(torch.randint(min(low, dim - 1), dim, (hidden,)))
         low = int(degrees[-1].min())
     return degrees
+
+
+def masked(dim: int, family: Univariate) -> MaskedUnivariate:
+    """An autoregressive layer of the family."""
+    return MaskedUnivariate(MADE(dim, 9, outputs=family.parameters), family)
+
+
+def seen(norm: BatchNorm) -> Bijection:
+    """In evaluation mode, after some batches that were not standard."""
+    generator = torch.Generator().manual_seed(3)
+    for _ in range(30):
+        norm(2 * torch.randn(50, norm.dim, generator=generator) + 1)
+    return norm.eval()
 
 
 #: name -> (dimension, maker); weights are randomised by `make`
@@ -59,7 +89,35 @@ CASES: dict[str, tuple[int, Callable[[], Bijection]]] = {
         6,
         lambda: MaskedAffine(MADE(6, 11, residual=False, degrees=random_degrees(6, 11, 3))),
     ),
+    "linear spline": (3, lambda: Elementwise(3, LinearSpline(6, 3.0))),
+    "quadratic spline": (3, lambda: Elementwise(3, QuadraticSpline(6, 3.0))),
+    "cubic spline": (3, lambda: Elementwise(3, CubicSpline(6, 3.0))),
+    "logistic mixture": (3, lambda: Elementwise(3, LogisticMixture(4))),
+    "deep sigmoid": (2, lambda: Elementwise(2, DeepSigmoid(4))),
+    "quadratic coupling": (
+        4,
+        lambda: UnivariateCoupling(alternating(4, True), NET, QuadraticSpline(5, 2.0)),
+    ),
+    "mixture coupling, unconditional": (
+        3,
+        lambda: UnivariateCoupling(
+            alternating(3, True), NET, LogisticMixture(3), Elementwise(1, CubicSpline(4, 2.0))
+        ),
+    ),
+    "masked cubic": (3, lambda: masked(3, CubicSpline(4, 2.0))),
+    "masked quadratic, one dimension": (1, lambda: masked(1, QuadraticSpline(4, 2.0))),
+    "masked deep sigmoid": (4, lambda: masked(4, DeepSigmoid(3))),
     "lu": (4, lambda: LULinear(4)),
+    "householder": (5, lambda: Householder(5, 7)),
+    "qr": (4, lambda: QRLinear(4, 4)),
+    "svd": (4, lambda: SVDLinear(4, 4)),
+    "actnorm": (3, lambda: ActNorm(3).eval()),
+    "batch norm": (3, lambda: seen(BatchNorm(3))),
+    "planar": (4, lambda: Planar(4)),
+    "planar, one dimension": (1, lambda: Planar(1)),
+    "radial": (3, lambda: Radial(3)),
+    "sylvester": (4, lambda: Sylvester(4)),
+    "sylvester, rank 2": (5, lambda: Sylvester(5, 2)),
     "permutation": (4, lambda: Permutation(torch.tensor([2, 0, 3, 1]))),
     "reversal": (3, lambda: reverse(3)),
     "composite": (3, lambda: Composite([reverse(3), LULinear(3), MaskedAffine(MADE(3, 8))])),
