@@ -4,6 +4,7 @@
 guide; `from_nflows` converts a trained nflows flow into the same function.
 """
 
+from bench.flows.additive import AdditiveCoupling
 from bench.flows.architectures import maf, nsf_coupling, realnvp
 from bench.flows.autoregressive import MaskedAffine
 from bench.flows.bijection import Bijection
@@ -20,12 +21,15 @@ from bench.flows.mixture import DeepSigmoid, LogisticMixture
 from bench.flows.normalisation import ActNorm, BatchNorm
 from bench.flows.orthogonal import Householder, QRLinear, SVDLinear
 from bench.flows.planar import Planar, Radial
+from bench.flows.rational_quadratic import RationalQuadratic
 from bench.flows.spline import ElementwiseSpline
+from bench.flows.squash import Logit, Sigmoid, Tanh
 from bench.flows.sylvester import Sylvester
 from bench.flows.univariate import Elementwise, MaskedUnivariate, Univariate, UnivariateCoupling
 
 __all__ = [
     "MADE",
+    "AdditiveCoupling",
     "AffineCoupling",
     "Bijection",
     "Composite",
@@ -47,6 +51,7 @@ __all__ = [
     "CubicSpline",
     "LinearSpline",
     "QuadraticSpline",
+    "RationalQuadratic",
     "DeepSigmoid",
     "LogisticMixture",
     "ActNorm",
@@ -57,6 +62,9 @@ __all__ = [
     "Planar",
     "Radial",
     "Sylvester",
+    "Tanh",
+    "Sigmoid",
+    "Logit",
     "Elementwise",
     "MaskedUnivariate",
     "Univariate",

@@ -5,7 +5,6 @@ nflows is not imported: parts are known by their class names and read through th
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -13,23 +12,28 @@ from typing import Any
 import torch
 from torch import nn
 
+from bench.flows.additive import AdditiveCoupling
 from bench.flows.autoregressive import MaskedAffine
 from bench.flows.bijection import Bijection
 from bench.flows.compose import Composite, Inverse
-from bench.flows.conditioners import ResidualNet
-from bench.flows.coupling import AffineCoupling, MakeNet, SplineCoupling
+from bench.flows.convert_nets import copied, made_net, masked_net, unsupported
+from bench.flows.coupling import AffineCoupling, SplineCoupling
 from bench.flows.flow import Flow
+from bench.flows.knots import CubicSpline, LinearSpline, QuadraticSpline
 from bench.flows.linear import LULinear, Permutation
-from bench.flows.made import MADE
+from bench.flows.normalisation import ActNorm, BatchNorm
+from bench.flows.orthogonal import Householder, QRLinear, SVDLinear
+from bench.flows.rational_quadratic import RationalQuadratic
+from bench.flows.spline import MIN_BIN
+from bench.flows.univariate import Elementwise, MaskedUnivariate, Univariate, UnivariateCoupling
 
 
 def from_nflows(flow: nn.Module) -> Flow:
     """The in-house flow of the same weights as a trained nflows `Flow`.
 
     Weights are copied; device, dtype and training mode are the flow's; the global random state is
-    left alone. Converted are composites, inverses, permutations, LULinear, affine couplings,
-    rational-quadratic couplings with linear tails and masked affine autoregressive transforms, over
-    a standard normal.
+    left alone. Converted are all transforms of vectors that `CONVERTERS` names, over a standard
+    normal (docs/flows.md).
 
     Raises ValueError naming the part that has no counterpart.
     """
@@ -38,9 +42,9 @@ def from_nflows(flow: nn.Module) -> Flow:
             raise ValueError(f"{type(flow).__name__} is no nflows Flow: it has no {name}")
     base, embedding = flow._distribution, flow._embedding_net
     if type(base).__name__ != "StandardNormal" or len(base._shape) != 1:
-        raise _unsupported(base, "only a StandardNormal over vectors is")
+        raise unsupported(base, "only a StandardNormal over vectors is")
     if type(embedding).__name__ != "Identity":
-        raise _unsupported(embedding, "an embedding net is not; embed the context beforehand")
+        raise unsupported(embedding, "an embedding net is not; embed the context beforehand")
     with torch.random.fork_rng(devices=[]):
         bijection = _convert(flow._transform)
     like = next(flow.parameters(), torch.empty(0))
@@ -51,12 +55,8 @@ def from_nflows(flow: nn.Module) -> Flow:
 def _convert(part: Any) -> Bijection:
     name = type(part).__name__
     if name not in CONVERTERS:
-        raise _unsupported(part, f"supported are {', '.join(CONVERTERS)}")
+        raise unsupported(part, f"supported are {', '.join(CONVERTERS)}")
     return CONVERTERS[name](part)
-
-
-def _unsupported(part: Any, remedy: str) -> ValueError:
-    return ValueError(f"from_nflows cannot convert {type(part).__name__}: {remedy}")
 
 
 def _composite(part: Any) -> Composite:
@@ -69,41 +69,65 @@ def _inverse(part: Any) -> Inverse:
 
 def _permutation(part: Any) -> Permutation:
     if part._dim != 1:
-        raise _unsupported(part, "a permutation of another dimension than 1 is not supported")
+        raise unsupported(part, "a permutation of another dimension than 1 is not supported")
     return Permutation(part._permutation.clone())
 
 
-def _copied(ours: nn.Module, theirs: nn.Module) -> nn.Module:
-    """Load the trained tensors; masks and degrees are rebuilt from the structure."""
-    state = theirs.state_dict()
-    kept = {k: v for k, v in state.items() if k.split(".")[-1] not in ("mask", "degrees")}
-    # a float32 module would round float64 weights as it loads them
-    ours.to(next(theirs.parameters()).dtype).load_state_dict(kept)
+def _lu(part: Any) -> LULinear:
+    ours: LULinear = copied(LULinear(part.features, part.eps), part)
     return ours
 
 
-def _lu(part: Any) -> Bijection:
-    return _copied(LULinear(part.features, part.eps), part)
+def _householder(part: Any) -> Householder:
+    ours: Householder = copied(Householder(part.features, part.num_transforms), part)
+    return ours
+
+
+def _qr(part: Any) -> QRLinear:
+    ours: QRLinear = copied(QRLinear(part.features, part.orthogonal.num_transforms), part)
+    return ours
+
+
+def _svd(part: Any) -> SVDLinear:
+    reflections = part.orthogonal_1.num_transforms
+    ours: SVDLinear = copied(SVDLinear(part.features, reflections, part.eps), part)
+    return ours
+
+
+def _batch_norm(part: Any) -> BatchNorm:
+    ours: BatchNorm = copied(BatchNorm(len(part.bias), part.eps, part.momentum), part)
+    return ours
+
+
+def _act_norm(part: Any) -> ActNorm:
+    ours: ActNorm = copied(ActNorm(len(part.shift)), part)
+    return ours
+
+
+def _additive_coupling(part: Any) -> AdditiveCoupling:
+    if part.unconditional_transform is not None:
+        raise unsupported(part, "an unconditional transform is not supported here")
+    return AdditiveCoupling(_mask(part), made_net(part.transform_net))
 
 
 def _affine_coupling(part: Any) -> AffineCoupling:
     if part.unconditional_transform is not None:
-        raise _unsupported(part, "an unconditional transform is not supported here")
+        raise unsupported(part, "an unconditional transform is not supported here")
     probe = torch.linspace(-8, 8, 9)  # releases after 0.14 let the user choose the scale's map
     activation = getattr(part, "scale_activation", None)
     if activation is not None and not activation(probe).allclose(torch.sigmoid(probe + 2) + 1e-3):
-        raise _unsupported(part, "only the scale sigmoid(a + 2) + 1e-3 is supported")
-    return AffineCoupling(_mask(part), _made_net(part.transform_net))
+        raise unsupported(part, "only the scale sigmoid(a + 2) + 1e-3 is supported")
+    return AffineCoupling(_mask(part), made_net(part.transform_net))
 
 
 def _spline_coupling(part: Any) -> SplineCoupling:
     if part.tails != "linear" or part.min_bin_width != part.min_bin_height:
-        raise _unsupported(part, "only linear tails and equal least widths and heights are")
+        raise unsupported(part, "only linear tails and equal least widths and heights are")
     net = part.transform_net
     hidden = getattr(net, "hidden_features", getattr(net, "hidden_channels", 1))
     ours = SplineCoupling(
         _mask(part),
-        _made_net(net),
+        made_net(net),
         bins=part.num_bins,
         bound=part.tail_bound,
         logit_scale=math.sqrt(hidden),
@@ -112,7 +136,7 @@ def _spline_coupling(part: Any) -> SplineCoupling:
         min_slope=part.min_derivative,
     )
     if ours.unconditional is not None:
-        _copied(ours.unconditional, part.unconditional_transform)
+        copied(ours.unconditional, part.unconditional_transform)
     return ours
 
 
@@ -122,48 +146,62 @@ def _mask(part: Any) -> torch.Tensor:
     return mask
 
 
-def _made_net(net: nn.Module) -> MakeNet:
-    """A maker that returns the converted conditioner, whatever sizes it is asked for."""
-    return lambda inputs, outputs: _conditioner(net)
-
-
-def _conditioner(net: Any) -> nn.Module:
-    """Residual nets are rebuilt; a user's own conditioner is copied as it is."""
-    if type(net).__name__ == "ConvResidualNet":
-        raise _unsupported(net, "only conditioners of vectors are supported")
-    if type(net).__name__ != "ResidualNet" or not net.blocks or net.blocks[0].use_batch_norm:
-        return copy.deepcopy(net)
-    context_dim = net.context_features or 0
-    ours = ResidualNet(
-        net.initial_layer.in_features - context_dim,
-        net.final_layer.out_features,
-        net.hidden_features,
-        blocks=len(net.blocks),
-        context_dim=context_dim,
-        activation=net.blocks[0].activation,
-        dropout=net.blocks[0].dropout.p,
-    )
-    return _copied(ours, net)
-
-
 def _masked_affine(part: Any) -> MaskedAffine:
+    dim = part.autoregressive_net.initial_layer.in_features
+    return MaskedAffine(masked_net(part.autoregressive_net, dim))
+
+
+def _masked_spline(part: Any) -> MaskedUnivariate:
     net = part.autoregressive_net
-    first, blocks = net.initial_layer, list(net.blocks)
-    for block in blocks:
-        if getattr(block, "use_batch_norm", getattr(block, "batch_norm", None)):
-            raise _unsupported(net, "batch norm inside a MADE is not supported")
-    context = getattr(net, "context_layer", None)
-    ours = MADE(
-        part.features,
-        first.out_features,
-        blocks=len(blocks),
-        context_dim=0 if context is None else context.in_features,
-        residual=net.use_residual_blocks,
-        activation=net.activation,
-        dropout=blocks[0].dropout.p if blocks else 0.0,
-        degrees=[layer.degrees.cpu() for layer in (first, *blocks)],
+    dim = net.initial_layer.in_features
+    # MADE has no attribute hidden_features, so nflows does not scale its logits
+    return MaskedUnivariate(masked_net(net, dim), _family(part, logit_scale=1.0))
+
+
+def _univariate_coupling(part: Any) -> UnivariateCoupling:
+    net = part.transform_net
+    # of the couplings the linear one scales nothing
+    scaled = not type(part).__name__.startswith("PiecewiseLinear")
+    hidden = getattr(net, "hidden_features", 1) if scaled else 1
+    family = _family(part, math.sqrt(hidden))
+    kept = part.unconditional_transform
+    return UnivariateCoupling(
+        _mask(part), made_net(net), family, None if kept is None else _elementwise(kept)
     )
-    return MaskedAffine(_copied(ours, net))
+
+
+def _elementwise(part: Any) -> Elementwise:
+    family = _family(part, logit_scale=1.0)
+    raw = torch.cat([p.detach() for p in part.parameters()], -1)
+    if raw.dim() != 2:
+        raise unsupported(part, "only splines over vectors are supported")
+    ours = Elementwise(raw.shape[0], family).to(raw.dtype)
+    ours.load_state_dict({"raw": raw})
+    return ours
+
+
+def _family(part: Any, logit_scale: float) -> Univariate:
+    """The spline of a transform by its class name."""
+    name = type(part).__name__
+    bins, tails = _bins(part), getattr(part, "tails", None) is not None
+    bound = getattr(part, "tail_bound", 1.0)
+    least = getattr(part, "min_bin_width", MIN_BIN)
+    if least != getattr(part, "min_bin_height", MIN_BIN):
+        raise unsupported(part, "only equal least widths and heights are supported")
+    if "RationalQuadratic" in name:
+        if not tails:
+            raise unsupported(part, "of rational-quadratic splines only linear tails are")
+        return RationalQuadratic(bins, bound, logit_scale, least, part.min_derivative)
+    kind = next(k for n, k in KNOTS.items() if n in name)
+    return kind(bins, bound, tails, logit_scale, least)
+
+
+def _bins(part: Any) -> int:
+    """The number of bins, which the elementwise transforms do not keep."""
+    for name in ("unnormalized_pdf", "unnormalized_widths"):
+        if hasattr(part, name):
+            return int(getattr(part, name).shape[-1])
+    return int(part.num_bins)
 
 
 def _context_dim(bijection: Bijection) -> int:
@@ -172,6 +210,12 @@ def _context_dim(bijection: Bijection) -> int:
     return max(sizes, default=0)
 
 
+KNOTS: dict[str, type[LinearSpline | QuadraticSpline | CubicSpline]] = {
+    "Linear": LinearSpline,
+    "Quadratic": QuadraticSpline,
+    "Cubic": CubicSpline,
+}
+
 CONVERTERS: dict[str, Callable[[Any], Bijection]] = {
     "CompositeTransform": _composite,
     "InverseTransform": _inverse,
@@ -179,7 +223,19 @@ CONVERTERS: dict[str, Callable[[Any], Bijection]] = {
     "RandomPermutation": _permutation,
     "ReversePermutation": _permutation,
     "LULinear": _lu,
+    "HouseholderSequence": _householder,
+    "QRLinear": _qr,
+    "SVDLinear": _svd,
+    "BatchNorm": _batch_norm,
+    "ActNorm": _act_norm,
+    "AdditiveCouplingTransform": _additive_coupling,
     "AffineCouplingTransform": _affine_coupling,
     "PiecewiseRationalQuadraticCouplingTransform": _spline_coupling,
     "MaskedAffineAutoregressiveTransform": _masked_affine,
+    **{f"Piecewise{kind}CouplingTransform": _univariate_coupling for kind in KNOTS},
+    **{f"Piecewise{kind}CDF": _elementwise for kind in (*KNOTS, "RationalQuadratic")},
+    **{
+        f"MaskedPiecewise{kind}AutoregressiveTransform": _masked_spline
+        for kind in (*KNOTS, "RationalQuadratic")
+    },
 }

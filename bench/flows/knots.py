@@ -1,8 +1,9 @@
-"""Linear, quadratic and cubic splines with linear tails, as families of maps.
+"""Linear, quadratic and cubic splines as families of maps.
 
-The functions of nflows 0.14 (its three parametrisations, box [-bound, bound], the identity
-outside), without a boolean index and without its errors: the inverse of the linear spline is right
-in the last bin, and those of the quadratic and the cubic one can neither fail nor give NaN.
+The functions of nflows 0.14, without a boolean index and without its errors: the inverse of the
+linear spline is right in the last bin, and the others' can neither fail nor give NaN. With `tails`
+the box is [-bound, bound] and the identity lies outside; without, the box is the unit interval and
+the density outside is zero (nflows raises there).
 """
 
 from __future__ import annotations
@@ -19,10 +20,17 @@ from bench.flows.spline import MIN_BIN
 
 @dataclass(frozen=True)
 class _Boxed:
-    """What the three share: K bins in a box, scaled to [0, 1]; the identity outside."""
+    """What they share: K bins in a box, scaled to [0, 1], and what lies outside.
+
+    `logit_scale` divides the width and height logits (sqrt(hidden) for a residual conditioner of
+    nflows); `min_bin` is the least width and height of a bin, as a share of the box.
+    """
 
     bins: int = 8
     bound: float = 1.0
+    tails: bool = True
+    logit_scale: float = 1.0
+    min_bin: float = MIN_BIN
 
     def forward(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """y and log dy/dx, [*] each."""
@@ -39,23 +47,28 @@ class _Boxed:
         return None
 
     def _unit(self, x: Tensor) -> Tensor:
+        if not self.tails:
+            return x.clamp(0, 1)
         return (x.clamp(-self.bound, self.bound) + self.bound) / (2 * self.bound)
 
     def _boxed(self, x: Tensor, y: Tensor, log_slope: Tensor) -> tuple[Tensor, Tensor]:
+        y = y.clamp(0, 1)
+        if not self.tails:
+            return y, torch.where((x >= 0) & (x <= 1), log_slope, -torch.inf)
         inside = (x >= -self.bound) & (x <= self.bound)
-        y = 2 * self.bound * y.clamp(0, 1) - self.bound
-        return torch.where(inside, y, x), torch.where(inside, log_slope, 0.0)
+        y = torch.where(inside, 2 * self.bound * y - self.bound, x)
+        return y, torch.where(inside, log_slope, 0.0)
+
+    def _shares(self, raw: Tensor) -> Tensor:
+        """Positive numbers [*, K] that sum to one, each at least `min_bin`."""
+        share = (raw / self.logit_scale).softmax(-1)
+        return self.min_bin + (1 - self.min_bin * raw.shape[-1]) * share
 
     def _evaluate(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         raise NotImplementedError
 
     def _invert(self, y: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         raise NotImplementedError
-
-
-def _shares(raw: Tensor) -> Tensor:
-    """Positive numbers [*, K] that sum to one, each at least MIN_BIN."""
-    return MIN_BIN + (1 - MIN_BIN * raw.shape[-1]) * raw.softmax(-1)
 
 
 def _knots(steps: Tensor) -> Tensor:
@@ -97,29 +110,36 @@ class LinearSpline(_Boxed):
 
 
 class QuadraticSpline(_Boxed):
-    """A piecewise-linear density that is 1 at the box's edges (arXiv 1808.03856).
+    """A piecewise-linear density (arXiv 1808.03856); with tails it is 1 at the box's edges.
 
-    Raw: K widths, then K - 1 heights at the inner knots.
+    Raw: K widths, then the heights at the K - 1 inner knots, without tails at all K + 1.
     """
 
     @property
     def parameters(self) -> int:
-        """2 K - 1."""
-        return 2 * self.bins - 1
+        """2 K - 1, without tails 2 K + 1."""
+        return 2 * self.bins + (-1 if self.tails else 1)
 
     def _pieces(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Widths [*, K], knots, values at the knots and densities there [*, K + 1]."""
-        widths = _shares(raw[..., : self.bins])
-        inner = F.softplus(raw[..., self.bins :]) + 1e-3
-        first, last = widths[..., :1] / 2, widths[..., -1:] / 2
-        between = ((inner[..., :-1] + inner[..., 1:]) / 2 * widths[..., 1:-1]).sum(-1, True)
-        edges = first * inner[..., :1] / 2 + last * inner[..., -1:] / 2 + between
-        edge = edges / (1 - first / 2 - last / 2) if self.bins > 1 else torch.ones_like(first)
-        heights = torch.cat((edge, inner, edge), -1)
+        widths = self._shares(raw[..., : self.bins])
+        heights = F.softplus(raw[..., self.bins :] / self.logit_scale) + 1e-3
+        if self.tails:
+            heights = self._edged(heights, widths)
         area = ((heights[..., :-1] + heights[..., 1:]) / 2 * widths).sum(-1, True)
-        heights = MIN_BIN + (1 - MIN_BIN) * heights / area
+        heights = self.min_bin + (1 - self.min_bin) * heights / area
         values = _knots((heights[..., :-1] + heights[..., 1:]) / 2 * widths)
         return widths, _knots(widths), values, heights
+
+    def _edged(self, inner: Tensor, widths: Tensor) -> Tensor:
+        """Heights [*, K + 1] whose two ends are 1 once the area is divided out."""
+        first, last = widths[..., :1] / 2, widths[..., -1:] / 2
+        if self.bins == 1:
+            return torch.ones_like(widths).expand(*widths.shape[:-1], 2)
+        between = ((inner[..., :-1] + inner[..., 1:]) / 2 * widths[..., 1:-1]).sum(-1, True)
+        edges = first * inner[..., :1] / 2 + last * inner[..., -1:] / 2 + between
+        edge = edges / (1 - first / 2 - last / 2)
+        return torch.cat((edge, inner, edge), -1)
 
     def _evaluate(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         widths, knots, values, heights = self._pieces(raw)
@@ -154,7 +174,7 @@ class CubicSpline(_Boxed):
     def _pieces(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Widths, heights [*, K]; knots in x and y, derivatives there [*, K + 1]."""
         k = self.bins
-        widths, heights = _shares(raw[..., :k]), _shares(raw[..., k : 2 * k])
+        widths, heights = self._shares(raw[..., :k]), self._shares(raw[..., k : 2 * k])
         slopes = heights / widths
         before, after = slopes[..., :-1], slopes[..., 1:]
         left, right = widths[..., :-1], widths[..., 1:]

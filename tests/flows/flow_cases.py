@@ -11,6 +11,7 @@ from torch import nn
 from bench.flows import (
     MADE,
     ActNorm,
+    AdditiveCoupling,
     AffineCoupling,
     BatchNorm,
     Bijection,
@@ -32,6 +33,7 @@ from bench.flows import (
     QRLinear,
     QuadraticSpline,
     Radial,
+    RationalQuadratic,
     ResidualNet,
     SplineCoupling,
     SVDLinear,
@@ -104,6 +106,8 @@ CASES: dict[str, tuple[int, Callable[[], Bijection]]] = {
             alternating(3, True), NET, LogisticMixture(3), Elementwise(1, CubicSpline(4, 2.0))
         ),
     ),
+    "additive coupling": (5, lambda: AdditiveCoupling(alternating(5, True), NET)),
+    "masked rational-quadratic": (4, lambda: masked(4, RationalQuadratic(5, 2.0))),
     "masked cubic": (3, lambda: masked(3, CubicSpline(4, 2.0))),
     "masked quadratic, one dimension": (1, lambda: masked(1, QuadraticSpline(4, 2.0))),
     "masked deep sigmoid": (4, lambda: masked(4, DeepSigmoid(3))),

@@ -50,6 +50,26 @@ def made(**options: object) -> nn.Module:
     return nt.MaskedAffineAutoregressiveTransform(DIM, 14, **options)
 
 
+def coupling(kind: str, unconditional: bool) -> nn.Module:
+    """A coupling of another spline than the rational-quadratic one."""
+    make = getattr(nt, f"Piecewise{kind}CouplingTransform")
+    return make(
+        MASK,
+        net(),
+        num_bins=5,
+        tails="linear",
+        tail_bound=2.5,
+        apply_unconditional_transform=unconditional,
+    )
+
+
+def warm(norm: nn.Module) -> nn.Module:
+    """With running statistics that mean something."""
+    for _ in range(60):
+        norm(torch.randn(50, DIM) * 2 + 1)
+    return norm
+
+
 PARTS: dict[str, Callable[[], nn.Module]] = {
     "random permutation": lambda: nt.RandomPermutation(DIM),
     "lu": lambda: nt.LULinear(DIM, identity_init=False),
@@ -71,12 +91,37 @@ PARTS: dict[str, Callable[[], nn.Module]] = {
     "masked affine, elu": lambda: made(activation=F.elu, num_blocks=1),
     "masked affine, feed-forward": lambda: made(use_residual_blocks=False),
     "masked affine, random masks": lambda: made(use_residual_blocks=False, random_mask=True),
+    "householder": lambda: nt.HouseholderSequence(DIM, 3),
+    "qr": lambda: nt.QRLinear(DIM, 4),
+    "svd": lambda: nt.SVDLinear(DIM, 4),
+    "actnorm": lambda: nt.ActNorm(DIM),
+    "batch norm": lambda: warm(nt.BatchNorm(DIM)),
+    "additive coupling": lambda: nt.AdditiveCouplingTransform(MASK, net()),
+    **{
+        f"{kind} coupling{', ' * unconditional}{'unconditional' * unconditional}": (
+            lambda kind=kind, unconditional=unconditional: coupling(kind, unconditional)
+        )
+        for kind in ("Quadratic", "Linear", "Cubic")
+        for unconditional in (False, True)
+    },
+    "linear spline": lambda: nt.PiecewiseLinearCDF([DIM], 5, tails="linear", tail_bound=2.0),
+    "quadratic spline": lambda: nt.PiecewiseQuadraticCDF([DIM], 5, tails="linear", tail_bound=2.0),
+    "cubic spline": lambda: nt.PiecewiseCubicCDF([DIM], 5, tails="linear", tail_bound=2.0),
+    "rational-quadratic spline": lambda: nt.PiecewiseRationalQuadraticCDF(
+        [DIM], 5, tails="linear", tail_bound=2.0
+    ),
+    "masked rational-quadratic": lambda: nt.MaskedPiecewiseRationalQuadraticAutoregressiveTransform(
+        DIM, 14, num_bins=5, tails="linear", tail_bound=2.0
+    ),
+    "masked quadratic": lambda: nt.MaskedPiecewiseQuadraticAutoregressiveTransform(
+        DIM, 14, num_bins=5, tails="linear", tail_bound=2.0
+    ),
     "inverse": lambda: nt.InverseTransform(made()),
     "nested": lambda: nt.CompositeTransform([nt.CompositeTransform([made()]), nt.LULinear(DIM)]),
 }
 
 BAD: dict[str, tuple[Callable[[], object], str]] = {
-    "batch norm between": (lambda: flow(nt.BatchNorm(DIM)), "cannot convert BatchNorm"),
+    "a transform of images": (lambda: flow(nt.SqueezeTransform()), "convert SqueezeTransform"),
     "batch norm in a MADE": (lambda: flow(made(use_batch_norm=True)), "convert MADE: batch norm"),
     "spline on the unit interval": (lambda: flow(spline(tails=None)), "only linear tails"),
     "another base": (

@@ -1,0 +1,73 @@
+"""The networks inside nflows 0.14 transforms, rebuilt with equal weights."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from torch import nn
+
+from bench.flows.conditioners import ResidualNet
+from bench.flows.coupling import MakeNet
+from bench.flows.made import MADE
+
+
+def unsupported(part: Any, remedy: str) -> ValueError:
+    """The error for a part that has no counterpart."""
+    return ValueError(f"from_nflows cannot convert {type(part).__name__}: {remedy}")
+
+
+def copied(ours: Any, theirs: nn.Module) -> Any:
+    """Load the trained tensors; masks and degrees are rebuilt from the structure."""
+    state = theirs.state_dict()
+    kept = {k: v for k, v in state.items() if k.split(".")[-1] not in ("mask", "degrees")}
+    # a float32 module would round float64 weights as it loads them
+    ours.to(next(theirs.parameters()).dtype).load_state_dict(kept)
+    return ours
+
+
+def made_net(net: nn.Module) -> MakeNet:
+    """A maker that returns the converted conditioner, whatever sizes it is asked for."""
+    return lambda inputs, outputs: conditioner(net)
+
+
+def conditioner(net: Any) -> nn.Module:
+    """Residual nets are rebuilt; a user's own conditioner is copied as it is."""
+    if type(net).__name__ == "ConvResidualNet":
+        raise unsupported(net, "only conditioners of vectors are supported")
+    if type(net).__name__ != "ResidualNet" or not net.blocks or net.blocks[0].use_batch_norm:
+        return copy.deepcopy(net)
+    context_dim = net.context_features or 0
+    ours = ResidualNet(
+        net.initial_layer.in_features - context_dim,
+        net.final_layer.out_features,
+        net.hidden_features,
+        blocks=len(net.blocks),
+        context_dim=context_dim,
+        activation=net.blocks[0].activation,
+        dropout=net.blocks[0].dropout.p,
+    )
+    rebuilt: nn.Module = copied(ours, net)
+    return rebuilt
+
+
+def masked_net(net: Any, dim: int) -> MADE:
+    """The MADE of an autoregressive transform of `dim` features."""
+    first, blocks = net.initial_layer, list(net.blocks)
+    for block in blocks:
+        if getattr(block, "use_batch_norm", getattr(block, "batch_norm", None)):
+            raise unsupported(net, "batch norm inside a MADE is not supported")
+    context = getattr(net, "context_layer", None)
+    ours = MADE(
+        dim,
+        first.out_features,
+        blocks=len(blocks),
+        outputs=net.final_layer.out_features // dim,
+        context_dim=0 if context is None else context.in_features,
+        residual=net.use_residual_blocks,
+        activation=net.activation,
+        dropout=blocks[0].dropout.p if blocks else 0.0,
+        degrees=[layer.degrees.cpu() for layer in (first, *blocks)],
+    )
+    rebuilt: MADE = copied(ours, net)
+    return rebuilt
