@@ -5,7 +5,7 @@ guide; `from_nflows` converts a trained nflows flow into the same function.
 """
 
 from bench.flows.additive import AdditiveCoupling
-from bench.flows.architectures import maf, nsf_coupling, realnvp
+from bench.flows.architectures import maf, nice, nsf_autoregressive, nsf_coupling, realnvp
 from bench.flows.autoregressive import MaskedAffine
 from bench.flows.bijection import Bijection
 from bench.flows.compose import Composite, Inverse
@@ -45,6 +45,8 @@ __all__ = [
     "alternating",
     "from_nflows",
     "maf",
+    "nice",
+    "nsf_autoregressive",
     "nsf_coupling",
     "realnvp",
     "reverse",

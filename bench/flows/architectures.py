@@ -1,9 +1,10 @@
-"""The three reference flows with the constants, layout and initialisation of nflows 0.14."""
+"""The reference flows with the constants, layout and initialisation of nflows 0.14."""
 
 from __future__ import annotations
 
 from functools import partial
 
+from bench.flows.additive import AdditiveCoupling
 from bench.flows.autoregressive import MaskedAffine
 from bench.flows.bijection import Bijection
 from bench.flows.compose import Composite
@@ -13,6 +14,9 @@ from bench.flows.flow import Flow
 from bench.flows.linear import LULinear, reverse
 from bench.flows.made import MADE
 from bench.flows.masks import alternating
+from bench.flows.normalisation import ActNorm
+from bench.flows.rational_quadratic import RationalQuadratic
+from bench.flows.univariate import MaskedUnivariate
 
 
 def realnvp(
@@ -82,3 +86,57 @@ def nsf_coupling(
         parts.append(SplineCoupling(mask, net, bins=bins, bound=bound))
         mask = ~mask
     return Flow(Composite(parts), dim, context_dim)
+
+
+def nsf_autoregressive(
+    dim: int,
+    hidden: int = 64,
+    layers: int = 3,
+    blocks: int = 2,
+    bins: int = 8,
+    bound: float = 4.0,
+    dropout: float = 0.0,
+    context_dim: int = 0,
+) -> Flow:
+    """Neural spline flow with masked networks (arXiv 1906.04032): linear tails.
+
+    Between layers stand a reversal and, with dim > 2, an LU layer. The splines are the identity
+    outside [-bound, bound]: standardise the data. hidden >= dim - 1 is needed for every dependency
+    to exist.
+    """
+    family = RationalQuadratic(bins, bound)
+    parts: list[Bijection] = []
+    for i in range(layers):
+        if i > 0:
+            parts += [reverse(dim), LULinear(dim)] if dim > 2 else [reverse(dim)]
+        made = MADE(
+            dim,
+            hidden,
+            blocks=blocks,
+            outputs=family.parameters,
+            dropout=dropout,
+            context_dim=context_dim,
+        )
+        parts.append(MaskedUnivariate(made, family))
+    return Flow(Composite(parts), dim, context_dim)
+
+
+def nice(
+    dim: int,
+    hidden: int = 64,
+    layers: int = 4,
+    blocks: int = 2,
+    dropout: float = 0.0,
+    context_dim: int = 0,
+) -> Flow:
+    """NICE (arXiv 1410.8516): additive couplings with alternating masks, then one scale each.
+
+    The scales (an ActNorm layer that starts as the identity) come last: without them the map would
+    keep volumes. Raises ValueError for dim < 2.
+    """
+    net = partial(
+        ResidualNet, hidden=hidden, blocks=blocks, dropout=dropout, context_dim=context_dim
+    )
+    masks = (alternating(dim, first=i % 2 == 1) for i in range(layers))
+    couplings: list[Bijection] = [AdditiveCoupling(mask, net) for mask in masks]
+    return Flow(Composite([*couplings, ActNorm(dim, initialized=True)]), dim, context_dim)

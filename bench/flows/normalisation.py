@@ -15,14 +15,18 @@ class ActNorm(Bijection):
     """z = exp(log_scale) x + shift per coordinate; the first training batch becomes standard.
 
     The layer is the identity until a batch of two or more points has passed in training mode.
+
+    Args:
+        dim: D.
+        initialized: start as the identity and stay there until trained.
     """
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, initialized: bool = False) -> None:
         super().__init__()
         self.dim = dim
         self.log_scale = nn.Parameter(torch.zeros(dim))
         self.shift = nn.Parameter(torch.zeros(dim))
-        self.register_buffer("initialized", torch.tensor(False))
+        self.register_buffer("initialized", torch.tensor(initialized))
         self._fresh = True  # spares later batches the look at a tensor, which would synchronise
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -30,7 +34,8 @@ class ActNorm(Bijection):
         check_points(x, self.dim)
         if self.training and self._fresh and len(x) > 1:
             self._start(x)
-        return x * self.log_scale.exp() + self.shift, self.log_scale.sum().expand(len(x))
+        # not `expand`: its gradient would add up in another order than the reference's
+        return x * self.log_scale.exp() + self.shift, self.log_scale.sum() * x.new_ones(len(x))
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B]."""
@@ -45,7 +50,7 @@ class ActNorm(Bijection):
         sd = x.std(0)
         sd = torch.where(sd > 0, sd, 1.0)  # a constant coordinate keeps its scale
         self.log_scale.copy_(-sd.log())
-        self.shift.copy_(-x.mean(0) / sd)
+        self.shift.copy_(-(x / sd).mean(0))
         self.initialized.fill_(True)
 
 

@@ -13,7 +13,7 @@ from bench.flows import Flow, from_nflows
 from bench.registry import load_function, read
 
 ROOT = Path(__file__).parents[2]
-TWINS = ("realnvp", "maf", "nsf_coupling")
+TWINS = ("realnvp", "maf", "nsf_coupling", "nsf_autoregressive", "nice")
 PAIRS = [(name, dim) for name in TWINS for dim in (2, 3, 6)]
 
 pytest.importorskip("nflows")
