@@ -5,6 +5,7 @@ guide; `from_nflows` converts a trained nflows flow into the same function.
 """
 
 from bench.flows.additive import AdditiveCoupling
+from bench.flows.affine import Affine
 from bench.flows.architectures import maf, nice, nsf_autoregressive, nsf_coupling, realnvp
 from bench.flows.autoregressive import MaskedAffine
 from bench.flows.bijection import Bijection
@@ -13,9 +14,11 @@ from bench.flows.conditioners import ResidualNet
 from bench.flows.convert import from_nflows
 from bench.flows.coupling import AffineCoupling, SplineCoupling
 from bench.flows.flow import Flow, StandardNormal
+from bench.flows.improved import autoregressive_flow, coupling_flow
 from bench.flows.knots import CubicSpline, LinearSpline, QuadraticSpline
 from bench.flows.linear import LULinear, Permutation, reverse
 from bench.flows.made import MADE
+from bench.flows.marginals import Marginals
 from bench.flows.masks import alternating
 from bench.flows.mixture import DeepSigmoid, LogisticMixture
 from bench.flows.normalisation import ActNorm, BatchNorm
@@ -30,6 +33,7 @@ from bench.flows.univariate import Elementwise, MaskedUnivariate, Univariate, Un
 __all__ = [
     "MADE",
     "AdditiveCoupling",
+    "Affine",
     "AffineCoupling",
     "Bijection",
     "Composite",
@@ -37,12 +41,15 @@ __all__ = [
     "Flow",
     "Inverse",
     "LULinear",
+    "Marginals",
     "MaskedAffine",
     "Permutation",
     "ResidualNet",
     "SplineCoupling",
     "StandardNormal",
     "alternating",
+    "autoregressive_flow",
+    "coupling_flow",
     "from_nflows",
     "maf",
     "nice",

@@ -12,6 +12,7 @@ from bench.flows import (
     MADE,
     ActNorm,
     AdditiveCoupling,
+    Affine,
     AffineCoupling,
     BatchNorm,
     Bijection,
@@ -26,6 +27,7 @@ from bench.flows import (
     LinearSpline,
     LogisticMixture,
     LULinear,
+    Marginals,
     MaskedAffine,
     MaskedUnivariate,
     Permutation,
@@ -41,6 +43,8 @@ from bench.flows import (
     Univariate,
     UnivariateCoupling,
     alternating,
+    autoregressive_flow,
+    coupling_flow,
     maf,
     nsf_coupling,
     realnvp,
@@ -62,6 +66,11 @@ def random_degrees(dim: int, hidden: int, layers: int) -> list[torch.Tensor]:
 def masked(dim: int, family: Univariate) -> MaskedUnivariate:
     """An autoregressive layer of the family."""
     return MaskedUnivariate(MADE(dim, 9, outputs=family.parameters), family)
+
+
+def skewed(n: int, dim: int) -> torch.Tensor:
+    """Points with a long tail to the right."""
+    return torch.randn(n, dim, generator=torch.Generator().manual_seed(4)).mul(0.7).exp()
 
 
 def seen(norm: BatchNorm) -> Bijection:
@@ -106,6 +115,15 @@ CASES: dict[str, tuple[int, Callable[[], Bijection]]] = {
             alternating(3, True), NET, LogisticMixture(3), Elementwise(1, CubicSpline(4, 2.0))
         ),
     ),
+    "affine family": (3, lambda: UnivariateCoupling(alternating(3, True), NET, Affine())),
+    "fitted marginals": (3, lambda: Marginals.fit(skewed(400, 3))),
+    "fitted marginals, ties": (2, lambda: Marginals.fit(skewed(400, 2).round())),
+    "fitted marginals, two points": (2, lambda: Marginals.fit(skewed(2, 2))),
+    "improved coupling flow": (
+        3,
+        lambda: coupling_flow(3, RationalQuadratic(5, 3.0), 10, data=skewed(300, 3)).bijection,
+    ),
+    "improved autoregressive flow": (3, lambda: autoregressive_flow(3, Affine(), 10).bijection),
     "additive coupling": (5, lambda: AdditiveCoupling(alternating(5, True), NET)),
     "masked rational-quadratic": (4, lambda: masked(4, RationalQuadratic(5, 2.0))),
     "masked cubic": (3, lambda: masked(3, CubicSpline(4, 2.0))),
