@@ -34,8 +34,9 @@ class Marginals(Bijection):
             raise ValueError(f"fitting marginals needs two points or more, got {len(x)}")
         n = max(min(count, len(x) // 8), 2)
         tail = 0.5 / max(len(x) / 8, n)
-        p = torch.linspace(0, 1, n, dtype=torch.float64).clamp(tail, 1 - tail)
-        z = torch.special.ndtri(p)
+        edge = float(torch.special.ndtri(torch.tensor(1 - tail, dtype=torch.float64)))
+        z = torch.linspace(-edge, edge, n, dtype=torch.float64)  # as fine in the tails
+        p = torch.special.ndtr(z)
         points = x.double()
         knots = torch.quantile(points, p, dim=0).T.contiguous()
         sd = points.std(0, correction=0)
