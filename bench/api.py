@@ -64,7 +64,8 @@ def evaluate(
     Args:
         model: anything with `log_prob(x) -> [B]` in nats or that an adapter understands, trained on
             points [N, dim] in the data's own units, as `load` returns them flattened. On discrete
-            data a continuous density (`likelihood="exact"`) meets x + u, u uniform on [0, 1).
+            data a continuous density (`likelihood="exact"`) meets x + u, u uniform on [0, 1). On
+            conditional data `log_prob(x, context)`, with contexts as `load` returns them.
         dataset: name of the data set.
         name: the row's name.
         likelihood: kind of its log_prob (bench.contract.LIKELIHOODS).
@@ -89,7 +90,11 @@ def evaluate(
         noise=spec.dequantized,
         discrete=levels,
     )
-    data = Prepared(splits, truth, space, view(spec, splits, space), datasets.digest(splits))
+    contexts = None
+    if spec.dataset.context_dim:
+        contexts = Space("data", (spec.dataset.context_dim,), [])
+    seen = view(spec, splits, space, contexts)
+    data = Prepared(splits, truth, space, seen, datasets.digest(splits), context_space=contexts)
     adapted = adapt(model)
     if adapted.module is not None:
         adapted.module.eval()
@@ -112,7 +117,13 @@ def _spec(
     native = likelihood == "exact-discrete" or entry.kind == "continuous"
     return CellSpec(
         dataset=entry,
-        model=ModelEntry(name=name, file=Path("notebook"), function="", likelihood=likelihood),
+        model=ModelEntry(
+            name=name,
+            file=Path("notebook"),
+            function="",
+            likelihood=likelihood,
+            conditional=entry.context_dim > 0,
+        ),
         suite_name="notebook",
         suite=Suite(datasets={dataset: DatasetPlan()}, sizes=sizes, evaluate=evaluation),
         budget=Budget(),

@@ -2,7 +2,9 @@
 
 One `.npz` per cell, a cached out of DVC. Arrays: `test_log_prob` [seeds, n_test] nats in the
 data's own units; `samples` [n, *shape]; `nearest_train` [n, *shape] for images; `grid_x`, `grid_y`
-[G] with `grid_log_prob` and `truth_grid_log_prob` [G] (1-D) or [G, G] (2-D, row = y).
+[G] with `grid_log_prob` and `truth_grid_log_prob` [G] (1-D) or [G, G] (2-D, row = y). One
+coordinate given one context is drawn as the plane of both, the context to the right and evenly
+spread: its grids too have mass one, and their divergence is a mean over contexts.
 """
 
 from __future__ import annotations
@@ -52,12 +54,15 @@ def _samples(subject: Subject) -> dict[str, numpy.ndarray]:
 
 def _grid(subject: Subject) -> dict[str, numpy.ndarray]:
     """Log-density on a grid over the range of the test points, 1-D and 2-D continuous data only."""
-    dim = subject.dataset.dim
+    test, context = subject.splits.test, subject.splits.test_context
+    shown = test.flatten(1) if context is None else torch.cat([context, test.flatten(1)], 1)
+    dim = shown.shape[1]
     if dim > 2 or subject.space.name != "standard" or subject.likelihood == "none":
         return {}
-    x = subject.splits.test.reshape(-1, dim)
-    low, high = x.min(0).values, x.max(0).values
+    low, high = shown.min(0).values, shown.max(0).values
     low, high = low - 0.05 * (high - low), high + 0.05 * (high - low)
+    if context is not None:  # nothing is known of contexts beyond those seen
+        low[0], high[0] = context.min(), context.max()
     steps = POINTS_1D if dim == 1 else POINTS_2D
     axes = [
         torch.linspace(float(a), float(b), steps).double() for a, b in zip(low, high, strict=True)
@@ -67,12 +72,24 @@ def _grid(subject: Subject) -> dict[str, numpy.ndarray]:
     else:
         y, x_ = torch.meshgrid(axes[1], axes[0], indexing="ij")
         grid, size = torch.stack([x_.flatten(), y.flatten()], 1), [steps, steps]
-    out = {
-        "grid_x": axes[0].numpy(),
-        "grid_log_prob": subject.data_log_prob(grid).reshape(size).numpy(),
-    }
+    model, truth = _model_and_truth(subject, grid)
+    out = {"grid_x": axes[0].numpy(), "grid_log_prob": model.reshape(size).numpy()}
     if dim == 2:
         out["grid_y"] = axes[1].numpy()
-    if subject.truth is not None:
-        out["truth_grid_log_prob"] = subject.truth.log_prob(grid).reshape(size).numpy()
+    if truth is not None:
+        out["truth_grid_log_prob"] = truth.reshape(size).numpy()
     return {k: v.astype("float32") for k, v in out.items()}
+
+
+def _model_and_truth(subject: Subject, grid: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Both log-densities at points [n, dim], or at pairs [n, 2] of context and point."""
+    if subject.splits.test_context is None:
+        truth = None if subject.truth is None else subject.truth.log_prob(grid)
+        return subject.data_log_prob(grid), truth
+    context, y = grid[:, :1], grid[:, 1:]
+    spread = float((context.max() - context.min()).log())
+    points, ledger = subject.space.forward(y, None)
+    given = subject.contexts(context)
+    model = subject.log_prob(points.to(subject.device), context=given) + ledger - spread
+    known = subject.conditional_truth
+    return model, None if known is None else known.log_prob(y, context) - spread

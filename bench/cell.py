@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from bench.atomic import write_text
 from bench.cellspec import CellSpec
 from bench.checkpoints import fingerprint, save_state
 from bench.checks import battery
-from bench.contract import DataSpec
+from bench.contract import ConditionalDensity, DataSpec, Density
 from bench.costs import measure_costs
 from bench.environment import capture, versions
 from bench.errors import BenchError, DivergedError, MissingError, PluginError
@@ -143,7 +143,7 @@ def judge(
     rows = []
     for subject in subjects:
         report({"phase": "score", "seed": subject.seed, "seeds": len(subjects)})
-        rows.append(_scores(subject, data.splits.test))
+        rows.append(_scores(subject))
     points = torch.stack(rows)
     report({"phase": "check"})
     verdicts = battery.run(subjects[0])
@@ -199,6 +199,7 @@ def make_subject(
     rebuild: Callable[[DataSpec], Adapted] | None,
 ) -> Subject:
     """One seed's trained model as scoring, checks and costs see it."""
+    conditional = data.context_space is not None
     return Subject(
         model=model,
         entry=spec.model,
@@ -207,19 +208,22 @@ def make_subject(
         space=data.space,
         splits=data.splits,
         evaluation=spec.suite.evaluate,
-        truth=data.truth,
+        truth=None if conditional else cast("Density | None", data.truth),
         seed=seed,
         device=data.device,
         rebuild=rebuild,
+        context_space=data.context_space,
+        conditional_truth=cast("ConditionalDensity | None", data.truth) if conditional else None,
     )
 
 
-def _scores(subject: Subject, x: Tensor) -> Tensor:
+def _scores(subject: Subject) -> Tensor:
     """Test log-likelihoods [n] in nats. Raises DivergedError for NaN or zero density."""
+    x = subject.splits.test
     if subject.likelihood == "none":
         return torch.full((len(x),), float("nan"), dtype=torch.float64)
     try:
-        nats = scoring.point_scores(subject, x)
+        nats = scoring.point_scores(subject, x, subject.splits.test_context)
     except BenchError:
         raise
     except Exception as error:
@@ -247,8 +251,7 @@ def _record(
     verdicts: list[records.Check],
 ) -> records.Record:
     scored = subjects[0].likelihood != "none"
-    train = data.splits.train[: len(data.splits.test)]
-    train_nats = float(scoring.point_scores(subjects[0], train).mean()) if scored else None
+    train_nats = _train_nats(subjects[0]) if scored else None
     score = scoring.summarize(points, spec.dataset, subjects[0], train_nats) if scored else None
     wrong = [c.name for c in verdicts if c.verdict == "fail"]
     return records.Record(
@@ -264,6 +267,13 @@ def _record(
         curve=f"curves/{spec.dataset.name}/{spec.model.name}.csv",
         reproducible=spec.budget.seconds is None and data.device == "cpu",
     )
+
+
+def _train_nats(subject: Subject) -> float:
+    """Mean score of as many training points as there are test points."""
+    splits, n = subject.splits, len(subject.splits.test)
+    context = None if splits.train_context is None else splits.train_context[:n]
+    return float(scoring.point_scores(subject, splits.train[:n], context).mean())
 
 
 def _seed(subject: Subject, fitted: Fitted, row: Tensor, spec: CellSpec) -> records.SeedScore:

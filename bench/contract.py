@@ -58,7 +58,9 @@ def model(
         family: the literature's family (flow, autoregressive, ...), for grouping.
         paper: arXiv id or citation.
         requires: distributions that must be importable, e.g. ["nflows"].
-        conditional: takes `log_prob(x, context)`.
+        conditional: a density of x given a context, for data sets with `context_dim` alone:
+            `log_prob(x, context)`, and `sample(n, context)`, `transform(x, context)` and so on,
+            with context [n, context_dim], one row per point.
         layout: "flat" (tensors [N, dim], the default) or "shaped" ([N, *shape], for images).
         min_dim, max_dim: dimensions for which the architecture exists (couplings need 2).
     """
@@ -84,7 +86,8 @@ def dataset(
 ) -> Callable[[F], F]:
     """Mark a function of no arguments as a data set. All arguments must be literals.
 
-    The function returns `Splits`, or (with `truth=True`) a `Density` that the harness draws from.
+    The function returns `Splits`, or (with `truth=True`) a `Density` that the harness draws from:
+    with `context_dim` a `ConditionalDensity`.
 
     Args:
         name: lower-case id with hyphens.
@@ -135,12 +138,16 @@ def check(
 class Splits:
     """Train, validation and test points in the data's own units, each a tensor [N, *shape].
 
-    Continuous data are float64; discrete and binary data are integers (int64).
+    Continuous data are float64; discrete and binary data are integers (int64). Conditional data
+    have a context, float64 [N, context_dim], for each point.
     """
 
     train: Tensor
     valid: Tensor
     test: Tensor
+    train_context: Tensor | None = None
+    valid_context: Tensor | None = None
+    test_context: Tensor | None = None
 
 
 @runtime_checkable
@@ -158,13 +165,37 @@ class Density(Protocol):
         ...
 
 
+@runtime_checkable
+class ConditionalDensity(Protocol):
+    """A known law of x given a context, in the data's own units and float64."""
+
+    entropy: float  #: of x given the context, averaged over the contexts' own law, nats
+
+    def draw_context(self, n: int, generator: Generator) -> Tensor:
+        """n independent contexts, [n, context_dim]."""
+        ...
+
+    def sample(self, context: Tensor, generator: Generator) -> Tensor:
+        """One draw for each context [n, context_dim]: [n, *shape]."""
+        ...
+
+    def log_prob(self, x: Tensor, context: Tensor) -> Tensor:
+        """Log-density of x [N, *shape] given context [N, context_dim] in nats, [N]."""
+        ...
+
+    def given(self, context: Tensor) -> Density:
+        """The law of x at one context [context_dim]."""
+        ...
+
+
 @dataclass
 class DataSpec:
     """What `build` sees of a data set: its card, and the train and validation points.
 
     Tensors are in the model's space: float32 [N, dim] for continuous models (standardised, or
     dequantized and transformed by the harness), int64 for models of discrete or binary data; with
-    `layout="shaped"` [N, *shape]. There is no way from here to the test split.
+    `layout="shaped"` [N, *shape]. Contexts, of conditional data alone, are float32
+    [N, context_dim], standardised. There is no way from here to the test split.
     """
 
     name: str
@@ -175,6 +206,8 @@ class DataSpec:
     n_train: int = 0
     make_train: Callable[[], Tensor] = field(repr=False, default=None)  # type: ignore[assignment]
     make_valid: Callable[[], Tensor] = field(repr=False, default=None)  # type: ignore[assignment]
+    make_train_context: Callable[[], Tensor] | None = field(repr=False, default=None)
+    make_valid_context: Callable[[], Tensor] | None = field(repr=False, default=None)
 
     @property
     def dim(self) -> int:
@@ -200,3 +233,22 @@ class DataSpec:
         import torch
 
         return torch.cat([self.train, self.valid])
+
+    @cached_property
+    def train_context(self) -> Tensor | None:
+        """Contexts of the train points, [n_train, context_dim]; None for data without any."""
+        return None if self.make_train_context is None else self.make_train_context()
+
+    @cached_property
+    def valid_context(self) -> Tensor | None:
+        """Contexts of the validation points."""
+        return None if self.make_valid_context is None else self.make_valid_context()
+
+    @cached_property
+    def train_valid_context(self) -> Tensor | None:
+        """Contexts of `train_valid`."""
+        if self.train_context is None or self.valid_context is None:
+            return None
+        import torch
+
+        return torch.cat([self.train_context, self.valid_context])

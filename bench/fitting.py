@@ -55,14 +55,17 @@ def probe(model: Adapted, spec: DataSpec, likelihood: str, device: str) -> None:
     if likelihood == "none" or (model.fit is not None and not model.trainable):
         return
     x = spec.train[:7].to(device)
+    context = None if spec.train_context is None else spec.train_context[:7].to(device)
+    samples = 2 if likelihood == "lower-bound" else None
     with torch.no_grad(), seeded(seed=0):
         if model.module is not None:
             model.module.eval()
         try:
-            value = model.log_prob(x, samples=2 if likelihood == "lower-bound" else None)
+            value = model.log_prob(x, samples=samples, context=context)
         except Exception as error:
+            given = "" if context is None else f" given contexts {list(context.shape)}"
             raise PluginError(
-                f"log_prob of points {list(x.shape)} raised {type(error).__name__}: {error}"
+                f"log_prob of points {list(x.shape)}{given} raised {type(error).__name__}: {error}"
             ) from error
     check_values(value, x)
 
@@ -144,10 +147,14 @@ def _maximum_likelihood(
     key: str,
     report: Report,
 ) -> TrainingResult:
-    source = Source(data.splits.train, data.space, data.device)
+    contexts = [
+        None if c is None else c.to(data.device)
+        for c in (data.spec.train_context, data.spec.valid_context)
+    ]
+    source = Source(data.splits.train, data.space, data.device, contexts[0])
     valid, ledger = data.space.forward(data.splits.valid, torch.Generator().manual_seed(18))
     train_ledger = data.space.forward(data.splits.train, torch.Generator().manual_seed(17))[1]
-    trainer = Trainer(model, source, valid.to(data.device), budget, seed)
+    trainer = Trainer(model, source, valid.to(data.device), budget, seed, contexts[1])
     partial = partial_path(root, key) if root is not None else None
     try:
         result = trainer.run(partial, report)
@@ -206,7 +213,8 @@ def _rebuild(
     spec: DataSpec,
 ) -> Adapted:
     identity = Space("given", spec.shape, [], discrete=not spec.train.is_floating_point())
-    splits = Splits(spec.train, spec.valid, spec.valid)
+    contexts = spec.train_context, spec.valid_context, spec.valid_context
+    splits = Splits(spec.train, spec.valid, spec.valid, *contexts)
     data = Prepared(splits, None, identity, spec, digest="")
     short = budget.model_copy(update={"steps": min(60, budget.steps), "validations": 2})
     with seeded(seed=0):

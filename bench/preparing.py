@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from bench.cellspec import CellSpec
-from bench.contract import DataSpec, Density, Splits
+from bench.contract import ConditionalDensity, DataSpec, Density, Splits
 from bench.datasets import digest, load_splits
 from bench.errors import MissingError
 from bench.spaces import Space, dequantized, native, standard, stretched
@@ -18,15 +20,16 @@ class Prepared:
     """A data set in a model's space."""
 
     splits: Splits
-    truth: Density | None
+    truth: Density | ConditionalDensity | None
     space: Space
     spec: DataSpec
     digest: str
     device: str = "cpu"
+    context_space: Space | None = None  #: of conditional data: contexts standardised
 
 
 def prepare(spec: CellSpec) -> Prepared:
-    """Splits by digest, the model's space fitted on the training points, and the DataSpec."""
+    """Splits by digest, the spaces fitted on the training points, and the DataSpec."""
     device = _device(spec.suite.device)
     splits, truth = load_splits(spec.dataset, spec.suite.sizes)
     shape, layout = spec.dataset.shape, spec.model.layout
@@ -39,11 +42,17 @@ def prepare(spec: CellSpec) -> Prepared:
     else:
         assert spec.dataset.levels is not None
         space = dequantized(spec.space, splits.train, spec.dataset.levels, shape, layout)
-    return Prepared(splits, truth, space, view(spec, splits, space), digest(splits), device)
+    contexts = None
+    if splits.train_context is not None:
+        contexts = standard(splits.train_context, (spec.dataset.context_dim,))
+    seen = view(spec, splits, space, contexts)
+    return Prepared(splits, truth, space, seen, digest(splits), device, contexts)
 
 
-def view(spec: CellSpec, splits: Splits, space: Space) -> DataSpec:
-    """What `build` may see: train and validation points in the model's space."""
+def view(
+    spec: CellSpec, splits: Splits, space: Space, context_space: Space | None = None
+) -> DataSpec:
+    """What `build` may see: train and validation points in the model's space, and contexts."""
     # the draws of `train` and `valid` belong to the data, not to the seed: a model without
     # randomness of its own must come out the same for every seed
     return DataSpec(
@@ -55,7 +64,15 @@ def view(spec: CellSpec, splits: Splits, space: Space) -> DataSpec:
         n_train=len(splits.train),
         make_train=lambda: space.forward(splits.train, torch.Generator().manual_seed(17))[0],
         make_valid=lambda: space.forward(splits.valid, torch.Generator().manual_seed(18))[0],
+        make_train_context=_contexts(context_space, splits.train_context),
+        make_valid_context=_contexts(context_space, splits.valid_context),
     )
+
+
+def _contexts(space: Space | None, raw: Tensor | None) -> Callable[[], Tensor] | None:
+    if space is None or raw is None:
+        return None
+    return lambda: space.forward(raw, None)[0]
 
 
 def _device(name: str) -> str:

@@ -23,9 +23,10 @@ def bits_per_dim(nats: float, dim: int) -> float:
     return -nats / (dim * math.log(2))
 
 
-def point_scores(subject: Subject, x: Tensor) -> Tensor:
+def point_scores(subject: Subject, x: Tensor, context: Tensor | None = None) -> Tensor:
     """Log-likelihood of each raw point in the data's own units, nats, float64 [n].
 
+    Given its context, in the data's own units as well, where the data have some.
     Dequantized data: the mean over `noise_draws` of the log-density, a lower bound of log P(x)
     (Theis et al., arXiv 1511.01844, eq. 4). Bounds: with `bound_samples` samples per point.
     """
@@ -33,16 +34,27 @@ def point_scores(subject: Subject, x: Tensor) -> Tensor:
     samples = subject.evaluation.bound_samples if subject.likelihood == "lower-bound" else None
     generator = subject.generator(2)
     total = torch.zeros(len(x), dtype=torch.float64)
+    given = subject.contexts(context)
     with seeded(1_234_567 + subject.seed):
         for _ in range(draws):
             y, ledger = subject.space.forward(x, generator)
-            total += subject.log_prob(y.to(subject.device), samples=samples) + ledger
+            total += subject.log_prob(y.to(subject.device), samples, given) + ledger
     return total / draws
 
 
 def row_kind(likelihood: str, dequantized: bool) -> str:
     """A row's likelihood kind: an exact density of dequantized data bounds the discrete one."""
     return "lower-bound" if dequantized and likelihood == "exact" else likelihood
+
+
+def true_log_prob(subject: Subject) -> Tensor:
+    """Log-density of the test points under the known truth, float64 [n]."""
+    splits = subject.splits
+    if subject.truth is not None:
+        return subject.truth.log_prob(splits.test).double()
+    assert subject.conditional_truth is not None
+    assert splits.test_context is not None
+    return subject.conditional_truth.log_prob(splits.test, splits.test_context).double()
 
 
 def _standard_error(values: Tensor) -> float | None:
@@ -82,9 +94,9 @@ def summarize(
             subject.evaluation.bound_samples if subject.likelihood == "lower-bound" else None
         ),
     )
-    if subject.truth is not None:
-        truth = subject.truth.log_prob(subject.splits.test).double()
-        gap = truth - points.mean(0)
-        score.truth_nats = -float(subject.truth.entropy)
+    truth = subject.truth or subject.conditional_truth
+    if truth is not None:
+        gap = true_log_prob(subject) - points.mean(0)
+        score.truth_nats = -float(truth.entropy)
         score.gap_nats = Gap(mean=float(gap.mean()), se=_standard_error(gap) or 0.0)
     return score

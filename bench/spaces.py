@@ -7,6 +7,7 @@ worked pairs: docs/spaces.md (MAF appendix, arXiv 1705.07057; RealNVP section 4.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -202,6 +203,13 @@ def dequantized(
     else:
         raise UsageError(f"no space '{name}'. Known: {', '.join(SPACES)}")
     return Space(name, shape, steps, noise=True, layout=layout, levels=levels)
+
+
+def chunks(n: int, x: Tensor, context: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Up to n rows of x [N, ...] at a time, each with its contexts (None where there are none)."""
+    for start in range(0, len(x), n):
+        rows = slice(start, start + n)
+        yield x[rows], None if context is None else context[rows]
 
 
 def _standardise(x: Tensor) -> Affine:

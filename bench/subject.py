@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from bench.randomness import seeded
+from bench.spaces import chunks
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from bench.adapters import Adapted
-    from bench.contract import DataSpec, Density, Splits
+    from bench.contract import ConditionalDensity, DataSpec, Density, Splits
     from bench.registry import DatasetEntry, ModelEntry
     from bench.settings import Evaluation
     from bench.spaces import Space
@@ -28,7 +29,8 @@ class Subject:
 
     `model` works in the model's space; `splits` are in the data's own units; `space` joins them.
     `rebuild(spec)` builds and briefly trains a fresh model of the same settings on other data (for
-    audits on crops and small truths).
+    audits on crops and small truths). Of conditional data, `splits` hold the contexts,
+    `context_space` leads to the model's, and the truth is `conditional_truth`.
     """
 
     model: Adapted
@@ -42,6 +44,11 @@ class Subject:
     seed: int = 0
     device: str = "cpu"
     rebuild: Callable[[DataSpec], Adapted] | None = field(default=None, repr=False)
+    context_space: Space | None = None
+    conditional_truth: ConditionalDensity | None = None
+    view: str | None = None  #: which part of a conditional subject this is (bench.checks)
+    make_double: Callable[[], Adapted | None] | None = field(default=None, repr=False)
+    """Makes `double` of a view's model."""
     _drawn: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -58,24 +65,43 @@ class Subject:
         """Test points in the model's space (one dequantization draw), [n, ...]."""
         return self.space.forward(self.splits.test, self.generator(1))[0].to(self.device)
 
+    @cached_property
+    def test_context(self) -> Tensor | None:
+        """Contexts of the test points in the model's space, [n, context_dim]; None without any."""
+        return self.contexts(self.splits.test_context)
+
+    def contexts(self, raw: Tensor | None) -> Tensor | None:
+        """Contexts in the data's own units in the model's space, on its device."""
+        if raw is None or self.context_space is None:
+            return None
+        return self.context_space.forward(raw, None)[0].to(self.device)
+
     def samples(self, n: int) -> Tensor:
         """n draws of the model's sampler in its space, the same at every call. [n, ...]
 
+        A conditional model draws them at the test contexts, in order and over again.
         Raises ValueError for a model without a sampler.
         """
         if self.model.sample is None:
             raise ValueError("this model has no sampler")
         if n not in self._drawn:
+            given = () if self.test_context is None else (cycled(self.test_context, n),)
             with torch.no_grad(), seeded(7_654_321 + self.seed):
-                self._drawn[n] = self.model.sample(n).detach()
+                self._drawn[n] = self.model.sample(n, *given).detach()
         return self._drawn[n]
 
-    def log_prob(self, x: Tensor, samples: int | None = None) -> Tensor:
-        """Model-space log-density in nats, float64 [n], evaluated in the suite's fixed batches."""
+    def log_prob(
+        self, x: Tensor, samples: int | None = None, context: Tensor | None = None
+    ) -> Tensor:
+        """Model-space log-density in nats, float64 [n], evaluated in the suite's fixed batches.
+
+        Contexts are those of the rows of x, in the model's space too.
+        """
         out = []
         with torch.no_grad():
-            for chunk in x.split(self.evaluation.batch):
-                out.append(self.model.log_prob(chunk, samples=samples).double().cpu())
+            for rows, given in chunks(self.evaluation.batch, x, context):
+                value = self.model.log_prob(rows, samples=samples, context=given)
+                out.append(value.double().cpu())
         return torch.cat(out) if out else torch.empty(0, dtype=torch.float64)
 
     def data_log_prob(self, x: Tensor) -> Tensor:
@@ -87,6 +113,8 @@ class Subject:
         """A float64 copy of the model, or None where it cannot be copied or cast."""
         from bench.adapters import adapt
 
+        if self.make_double is not None:
+            return self.make_double()
         if self.model.module is None:
             return None
         try:
@@ -95,3 +123,18 @@ class Subject:
         except (RuntimeError, TypeError, AttributeError):
             return None
         return adapt(twin)
+
+
+def doubled(subject: Subject, see: Callable[[Adapted], Adapted]) -> Callable[[], Adapted | None]:
+    """What makes `double` of a view of the subject, whose models `see` makes of the subject's."""
+
+    def make() -> Adapted | None:
+        double = subject.double()
+        return None if double is None else see(double)
+
+    return make
+
+
+def cycled(rows: Tensor, n: int) -> Tensor:
+    """The first n of the rows, over again where there are fewer. [n, ...]"""
+    return rows[torch.arange(n, device=rows.device) % len(rows)]

@@ -23,7 +23,7 @@ from bench.checkpoints import load_state, save_state
 from bench.errors import DivergedError, PluginError
 from bench.randomness import seeded
 from bench.settings import Budget
-from bench.spaces import Space
+from bench.spaces import Space, chunks
 
 Report = Callable[[int, int], None]  #: (step, steps)
 
@@ -47,6 +47,7 @@ class Source:
     raw: Tensor
     space: Space
     device: str = "cpu"
+    context: Tensor | None = None  #: [N, C], in the model's space and on its device
     fixed: Tensor | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -58,6 +59,10 @@ class Source:
         if self.fixed is not None:
             return self.fixed[index]
         return self.space.forward(self.raw[index], generator)[0].to(self.device)
+
+    def contexts(self, index: Tensor) -> Tensor | None:
+        """Those of the rows `index`, [len(index), C]; None for data without any."""
+        return None if self.context is None else self.context[index]
 
 
 class Batches:
@@ -104,10 +109,19 @@ def rate(step: int, budget: Budget) -> float:
 class Trainer:
     """One seed's training of one module."""
 
-    def __init__(self, model: Adapted, source: Source, valid: Tensor, budget: Budget, seed: int):
+    def __init__(
+        self,
+        model: Adapted,
+        source: Source,
+        valid: Tensor,
+        budget: Budget,
+        seed: int,
+        valid_context: Tensor | None = None,
+    ) -> None:
         assert model.module is not None
         self.model, self.module = model, model.module
         self.source, self.valid, self.budget = source, valid, budget
+        self.valid_context = valid_context
         self.parameters = [p for p in self.module.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=budget.lr, weight_decay=budget.weight_decay, fused=True
@@ -154,8 +168,9 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate(step, self.budget)
         self.module.train()
-        x = self.source.points(self.batches.next(), self.noise)
-        loss = self._loss(x)
+        index = self.batches.next()
+        x, context = self.source.points(index, self.noise), self.source.contexts(index)
+        loss = self._loss(x, context)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.budget.clip is not None:
@@ -167,9 +182,12 @@ class Trainer:
         self.loss_count += 1
         self.result.steps = step + 1
 
-    def _loss(self, x: Tensor) -> Tensor:
+    def _loss(self, x: Tensor, context: Tensor | None) -> Tensor:
         """Mean loss of a batch, nats. Raises PluginError for a wrong shape."""
-        value = self.model.loss(x) if self.model.loss is not None else -self.model.log_prob(x)
+        if self.model.loss is None:
+            value = -self.model.log_prob(x, context=context)
+        else:
+            value = self.model.loss(x) if context is None else self.model.loss(x, context)
         if value.shape not in ((), (len(x),)):
             raise PluginError(
                 f"the loss of a batch of {len(x)} points has shape {list(value.shape)}; expected "
@@ -216,8 +234,8 @@ class Trainer:
         self.module.eval()
         total = 0.0
         with torch.no_grad(), seeded(99):
-            for x in self.valid.split(500):
-                total += float(self.model.log_prob(x).double().sum())
+            for x, context in chunks(500, self.valid, self.valid_context):
+                total += float(self.model.log_prob(x, context=context).double().sum())
         if backup is not None:
             self.module.load_state_dict(backup)
         score = total / len(self.valid)

@@ -29,16 +29,19 @@ BY_PACKAGE = {
 
 @dataclass
 class Adapted:
-    """A model behind one interface. Tensors are in the model's space; absent abilities are None."""
+    """A model behind one interface. Tensors are in the model's space; absent abilities are None.
+
+    A conditional model's abilities take one argument more: the contexts, one row per point.
+    """
 
     obj: Any
     log_prob: Callable[..., Tensor]  #: (x [B, ...], samples=None, context=None) -> [B], nats
-    sample: Callable[[int], Tensor] | None = None  #: n -> [n, ...]
-    transform: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None  #: x -> z, logabsdet [B]
-    inverse: Callable[[Tensor], Tensor] | None = None  #: z -> x
-    map_only: Callable[[Tensor], Tensor] | None = None  #: x -> z, log-determinant left out
+    sample: Callable[..., Tensor] | None = None  #: n -> [n, ...]
+    transform: Callable[..., tuple[Tensor, Tensor]] | None = None  #: x -> z, logabsdet [B]
+    inverse: Callable[..., Tensor] | None = None  #: z -> x
+    map_only: Callable[..., Tensor] | None = None  #: x -> z, log-determinant left out
     fit: Callable[[Any, Any], None] | None = None  #: (DataSpec, Budget)
-    loss: Callable[[Tensor], Tensor] | None = None  #: x -> [B] or scalar, nats; else -log_prob
+    loss: Callable[..., Tensor] | None = None  #: x -> [B] or scalar, nats; else -log_prob
     module: nn.Module | None = None  #: the torch module that holds the parameters, if there is one
     differentiable: bool = True  #: log_prob carries gradients to x
     convert: Callable[[], Any] | None = None  #: the in-house flow of the same weights

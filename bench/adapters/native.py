@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -35,16 +36,21 @@ def _none(x: Tensor, samples: int | None = None, context: Tensor | None = None) 
 
 def _log_prob(obj: Any) -> Any:
     """Pass `samples` and `context` only to a log_prob that has such a parameter."""
-    try:
-        known = set(inspect.signature(obj.log_prob).parameters)
-    except (TypeError, ValueError):
-        known = set()
+    known = parameters(obj.log_prob)
 
     def log_prob(x: Tensor, samples: int | None = None, context: Tensor | None = None) -> Tensor:
         given = {"samples": samples, "context": context}
         return obj.log_prob(x, **{k: v for k, v in given.items() if v is not None and k in known})
 
     return log_prob
+
+
+def parameters(function: Callable[..., Any]) -> set[str]:
+    """Names of its parameters; none where Python cannot tell."""
+    try:
+        return set(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return set()
 
 
 def _sample(obj: Any, distribution: bool) -> Any:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from bench import paths
+from bench.checks import _conditional
 from bench.checks._base import Finding, NotApplicable
 from bench.records import Check
 from bench.registry import CheckEntry, discover, load_function
@@ -31,7 +32,8 @@ def run(
     The same subject gives the same verdicts, bit for bit, whichever other checks run: each starts
     from the same random numbers and from the same weights, buffers and modes of the model. A check
     that does not apply says why (`n/a`); one that raised says what and where (`error`). With `fast`
-    only the checks so marked run, on fewer points.
+    only the checks so marked run, on fewer points. A conditional model is checked at a few contexts
+    (bench.checks._conditional), and the worst outcome counts.
     """
     entries = discover().checks.values() if checks is None else checks
     chosen = sorted((e for e in entries if e.fast or not fast), key=lambda e: e.name)
@@ -39,7 +41,13 @@ def run(
         points = min(subject.evaluation.check_points, FAST_POINTS)
         evaluation = subject.evaluation.model_copy(update={"check_points": points})
         subject = replace(subject, evaluation=evaluation)
-    return [run_one(entry, subject) for entry in chosen]
+    if subject.splits.test_context is None:
+        return [run_one(entry, subject) for entry in chosen]
+    views = _conditional.views(subject)
+    return [
+        _conditional.worst([(view.view, run_one(entry, view)) for view in views(entry.name)])
+        for entry in chosen
+    ]
 
 
 def run_one(entry: CheckEntry, subject: Subject) -> Check:

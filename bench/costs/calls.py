@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from bench.adapters import Adapted
 from bench.costs.graph import with_and_without
-from bench.subject import Subject
+from bench.jacobian import Transform
+from bench.subject import Subject, cycled
 
 BOUNDS = ("lower-bound", "upper-bound", "unbiased", "stochastic")
 T = TypeVar("T")
@@ -23,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Calls:
-    """A subject's calls at any batch size, on points of its test split."""
+    """A subject's calls at any batch size, on points of its test split, with their contexts."""
 
     subject: Subject
 
@@ -55,18 +57,34 @@ class Calls:
 
     def points(self, n: int) -> Tensor:
         """n test points in the model's space, repeated in order where the split is shorter."""
-        test = self.subject.test
-        return test[torch.arange(n, device=test.device) % len(test)]
+        return cycled(self.subject.test, n)
 
-    def log_prob(self, n: int) -> Call:
-        """log_prob of n points, bounds with the suite's number of samples."""
-        x = self.points(n)
-        return lambda: self.subject.model.log_prob(x, samples=self.samples)
+    def given(self, n: int) -> tuple[Tensor, ...]:
+        """The contexts of these points: what a conditional model's abilities take besides them."""
+        context = self.subject.test_context
+        return () if context is None else (cycled(context, n),)
 
-    def sample(self, n: int) -> Call:
+    def log_prob(self, n: int, model: Adapted | None = None) -> Call:
+        """log_prob of n points, bounds with the suite's number of samples.
+
+        Of the subject's model, or of another one of the same points.
+        """
+        x, given = self.points(n), self.given(n)
+        context = given[0] if given else None
+        log_prob = (model or self.subject.model).log_prob
+        return lambda: log_prob(x, samples=self.samples, context=context)
+
+    def sample(self, n: int, model: Adapted | None = None) -> Call:
         """n samples; a call that returns None for a model without a sampler."""
-        sample = self.subject.model.sample
-        return lambda: None if sample is None else sample(n)
+        sample, given = (model or self.subject.model).sample, self.given(n)
+        return lambda: None if sample is None else sample(n, *given)
+
+    def transform(self, n: int, model: Adapted | None = None) -> Transform | None:
+        """The transform of n points, with their contexts if there are some; None without one."""
+        transform, given = (model or self.subject.model).transform, self.given(n)
+        if transform is None or not given:
+            return transform
+        return lambda x: transform(x, *(c.to(x.dtype) for c in given))
 
     def density(self) -> dict[str, Call]:
         """log_prob and transform at the batch, and what shows the cost of the log-determinant.
@@ -74,13 +92,13 @@ class Calls:
         That is `map` (the transform without it) where the model offers one; else, for a torch
         module, its `tape` and `tape_map`, played with and without it (bench.costs.graph).
         """
-        transform, map_only = self.subject.model.transform, self.subject.model.map_only
-        x = self.points(self.batch)
+        transform, map_only = self.transform(self.batch), self.subject.model.map_only
+        x, given = self.points(self.batch), self.given(self.batch)
         calls = {"log_prob": self.log_prob(self.batch)}
         if transform is not None:
             calls["transform"] = lambda: transform(x)
             if map_only is not None:
-                calls["map"] = lambda: map_only(x)
+                calls["map"] = lambda: map_only(x, *given)
             elif self.torch_only and (pair := attempt(lambda: with_and_without(transform, x))):
                 calls["tape"], calls["tape_map"] = pair
         return calls

@@ -8,8 +8,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.adapters import Adapted
 from bench.costs.calls import Calls, attempt
-from bench.jacobian import Transform, brute_force_logdet
+from bench.jacobian import brute_force_logdet
 from bench.records import Cost
 from bench.timing import Timing, measure, summarise
 
@@ -48,16 +49,17 @@ def log_det_cost(cost: Cost, calls: Calls, columns: Mapping[str, Rounds]) -> Non
         cost.logdet_speedup = brute.p50 / transform.p50
 
 
-def log_det_error(calls: Calls, exact: Transform) -> float:
+def log_det_error(calls: Calls, exact: Adapted) -> float:
     """Largest |log-det as the model reports it - float64 brute force| at POINTS points, nats."""
-    transform = calls.subject.model.transform
+    transform, double = calls.transform(POINTS), calls.transform(POINTS, exact)
     assert transform is not None
+    assert double is not None
     x = calls.points(POINTS)
-    error = transform(x)[1].double() - brute_force_logdet(exact, x.double())[1]
+    error = transform(x)[1].double() - brute_force_logdet(double, x.double())[1]
     return float(error.abs().max())
 
 
-def brute_force(calls: Calls, exact: Transform) -> Timing:
+def brute_force(calls: Calls, exact: Adapted) -> Timing:
     """Seconds per sample of the float64 brute force at the largest affordable batch.
 
     From POINTS points the batch grows by GROWTH up to the suite's, as long as the next one should
@@ -65,9 +67,10 @@ def brute_force(calls: Calls, exact: Transform) -> Timing:
     """
     n = min(POINTS, calls.batch)
     while True:
-        x = calls.points(n).double()
+        x, double = calls.points(n).double(), calls.transform(n, exact)
+        assert double is not None
         timing = measure(
-            partial(brute_force_logdet, exact, x),
+            partial(brute_force_logdet, double, x),
             seconds=SHARE * calls.seconds,
             device=calls.device,
             per=n,
@@ -78,7 +81,7 @@ def brute_force(calls: Calls, exact: Transform) -> Timing:
         n = larger
 
 
-def _double(calls: Calls) -> Transform | None:
-    """The transform of a float64 copy of the model, where it can be copied and cast."""
+def _double(calls: Calls) -> Adapted | None:
+    """A float64 copy of the model, where it can be copied and cast and has a transform."""
     twin = attempt(calls.subject.double)
-    return None if twin is None else twin.transform
+    return None if twin is None or twin.transform is None else twin

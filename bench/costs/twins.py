@@ -32,11 +32,12 @@ def converted(subject: Subject, flow: Any) -> Converted:
     with evaluating(subject):
         if ours is None or not attempt(partial(same_function, calls, ours)):
             return found
-        density = _compare(calls, calls.log_prob(calls.batch), _log_prob(calls, ours))
+        mine = calls.log_prob(calls.batch, ours)
+        density = _compare(calls, calls.log_prob(calls.batch), mine)
         if density is not None:
             found.log_prob_ratio, found.log_prob_interval = density.value, density.interval
         if subject.model.sample is not None and ours.sample is not None:
-            sample = partial(ours.sample, calls.batch)
+            sample = calls.sample(calls.batch, ours)
             draws = _compare(calls, calls.sample(calls.batch), sample)
             if draws is not None:
                 found.sample_ratio, found.sample_interval = draws.value, draws.interval
@@ -46,17 +47,13 @@ def converted(subject: Subject, flow: Any) -> Converted:
 def same_function(calls: Calls, ours: Adapted) -> bool:
     """Both log_prob agree on the batch to float32's accuracy."""
     old = calls.log_prob(calls.batch)().double()
-    new = _log_prob(calls, ours)().double()
+    new = calls.log_prob(calls.batch, ours)().double()
     gap = (old - new).abs().mean()
     return bool(torch.isfinite(gap) and gap <= AGREEMENT * (1 + old.abs().mean()))
 
 
 def _compare(calls: Calls, reference: Call, candidate: Call) -> Ratio | None:
     return attempt(lambda: ratio(reference, candidate, seconds=calls.seconds, device=calls.device))
-
-
-def _log_prob(calls: Calls, ours: Adapted) -> Call:
-    return partial(ours.log_prob, calls.points(calls.batch))
 
 
 def _prepare(flow: Any, device: str) -> Adapted:

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bench.contract import Density, Splits
+from bench.contract import ConditionalDensity, Density, Splits
 from bench.errors import BenchError, PluginError
 from bench.registry import DatasetEntry, load_function, shown
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
     from bench.settings import Sizes
 
@@ -25,12 +25,14 @@ PARTS = ("train", "valid", "test")
 BLOCK = 1000  #: points per draw, each block with a generator of its own
 
 
-def load_splits(entry: DatasetEntry, sizes: Sizes) -> tuple[Splits, Density | None]:
+def load_splits(
+    entry: DatasetEntry, sizes: Sizes
+) -> tuple[Splits, Density | ConditionalDensity | None]:
     """The splits in the data's own units, [N, *shape], and the density where it is known.
 
-    Continuous data are float64, discrete and binary data int64. A known truth is drawn with fixed
-    seeds, block by block, so that a smaller size is a prefix of a bigger one; other data sets bring
-    their own splits and `sizes` says nothing to them.
+    Continuous data are float64, discrete and binary data int64, contexts float64. A known truth is
+    drawn with fixed seeds, block by block, so that a smaller size is a prefix of a bigger one;
+    other data sets bring their own splits and `sizes` says nothing to them.
 
     Raises PluginError for a data set that raises or returns the wrong type, shape or values, and
     MissingError for a package that it requires.
@@ -40,52 +42,87 @@ def load_splits(entry: DatasetEntry, sizes: Sizes) -> tuple[Splits, Density | No
         made = function()
     if entry.truth:
         density = _checked_density(entry, made)
-        drawn = {part: _draw(entry, density, part, getattr(sizes, part)) for part in PARTS}
-        return Splits(**drawn), density
+        drawn = [_draw(entry, density, part, getattr(sizes, part)) for part in PARTS]
+        return Splits(
+            *(tensor for tensors in zip(*drawn, strict=True) for tensor in tensors)
+        ), density
     if not isinstance(made, Splits):
         hint = ", or be marked truth=True" if isinstance(made, Density) else ""
         raise _broken(entry, f"return bench.contract.Splits{hint}", f"returns {_kind(made)}")
     read = {part: _checked_points(entry, f"{part} split", getattr(made, part)) for part in PARTS}
+    for part, points in list(read.items()):
+        context = getattr(made, f"{part}_context")
+        if entry.context_dim:
+            what = f"{part} split's context"
+            read[f"{part}_context"] = _checked_context(entry, what, context, len(points))
+        elif context is not None:
+            raise _broken(entry, "state its context_dim", f"has a context in its {part} split")
     return Splits(**read), None
 
 
 def digest(splits: Splits) -> str:
     """sha256 (hex) over name, dtype, shape and bytes of train, valid and test, in that order.
 
-    Reads a few thousand rows at a time: no second copy of the data is made.
+    Then those of the contexts, where there are some. Reads a few thousand rows at a time: no
+    second copy of the data is made.
     """
     sha = hashlib.sha256()
-    for part in PARTS:
+    for part in (*PARTS, *(f"{part}_context" for part in PARTS)):
         x = getattr(splits, part)
+        if x is None:
+            continue
         sha.update(f"{part} {x.dtype} {tuple(x.shape)}\n".encode())
         for rows in x.split(4096):
             sha.update(rows.contiguous().numpy())
     return sha.hexdigest()
 
 
-def _draw(entry: DatasetEntry, density: Density, part: str, n: int) -> Tensor:
-    """n points of one split, and a look at what the density says of them."""
+def _draw(
+    entry: DatasetEntry, density: Density | ConditionalDensity, part: str, n: int
+) -> tuple[Tensor, ...]:
+    """n points of one split, and their contexts where there are some.
+
+    The first block is a look at what the density says of its own draws.
+    """
     import torch
 
-    def block(index: int) -> Tensor:
+    def block(index: int) -> tuple[Tensor, ...]:
         seed = zlib.crc32(entry.name.encode()) + 10**9 * PARTS.index(part) + index
-        generator = torch.Generator().manual_seed(seed % 2**32)
-        with _blamed(entry, "its density's sample"):
-            drawn = density.sample(BLOCK, generator)
-        return _checked_points(entry, f"sample({BLOCK}, generator)", drawn, BLOCK)
+        return _block(entry, density, torch.Generator().manual_seed(seed % 2**32))
 
     first = block(0)
-    if part == "train" and not torch.equal(first, block(0)):
+    if part == "train" and not all(map(torch.equal, first, block(0))):
         raise _broken(
             entry, "draw from the generator that sample is given", "draws differently each time"
         )
-    _check_log_prob(entry, density, first)
-    return torch.cat([first, *(block(i) for i in range(1, math.ceil(n / BLOCK)))])[:n]
+    _check_log_prob(entry, density, *first)
+    blocks = [first, *(block(i) for i in range(1, math.ceil(n / BLOCK)))]
+    return tuple(torch.cat(tensors)[:n] for tensors in zip(*blocks, strict=True))
 
 
-def _checked_density(entry: DatasetEntry, made: Any) -> Density:
-    if not isinstance(made, Density):
-        expected = "return an object with entropy, sample and log_prob (it is marked truth=True)"
+def _block(
+    entry: DatasetEntry, density: Density | ConditionalDensity, generator: Generator
+) -> tuple[Tensor, ...]:
+    """BLOCK points; of a conditional density also their contexts, drawn first."""
+    if not entry.context_dim:
+        with _blamed(entry, "its density's sample"):
+            drawn = density.sample(BLOCK, generator)  # type: ignore[arg-type]
+        return (_checked_points(entry, f"sample({BLOCK}, generator)", drawn, BLOCK),)
+    assert isinstance(density, ConditionalDensity)
+    with _blamed(entry, "its density's draw_context"):
+        context = density.draw_context(BLOCK, generator)
+    context = _checked_context(entry, f"draw_context({BLOCK}, generator)", context, BLOCK)
+    with _blamed(entry, "its density's sample"):
+        drawn = density.sample(context, generator)
+    return _checked_points(entry, "sample(context, generator)", drawn, BLOCK), context
+
+
+def _checked_density(entry: DatasetEntry, made: Any) -> Density | ConditionalDensity:
+    if not isinstance(made, ConditionalDensity if entry.context_dim else Density):
+        members = "entropy, sample and log_prob"
+        if entry.context_dim:
+            members = "entropy, draw_context, sample, log_prob and given"
+        expected = f"return an object with {members} (it is marked truth=True)"
         raise _broken(entry, expected, f"returns {_kind(made)}")
     entropy = made.entropy
     if not isinstance(entropy, float | int) or not math.isfinite(entropy):
@@ -93,12 +130,19 @@ def _checked_density(entry: DatasetEntry, made: Any) -> Density:
     return made
 
 
-def _check_log_prob(entry: DatasetEntry, density: Density, x: Tensor) -> None:
-    """A density's own draws must have a finite log-density, one value per point."""
+def _check_log_prob(
+    entry: DatasetEntry, density: Density | ConditionalDensity, *drawn: Tensor
+) -> None:
+    """A density's own draws must have a finite log-density, one value per point.
+
+    Drawn are the points, and of a conditional density their contexts: the law that it gives at the
+    first one must agree.
+    """
     import torch
 
+    x = drawn[0]
     with _blamed(entry, "its density's log_prob"):
-        log_prob = density.log_prob(x)
+        log_prob = density.log_prob(*drawn)
     if not isinstance(log_prob, torch.Tensor) or log_prob.shape != (len(x),):
         got = tuple(log_prob.shape) if isinstance(log_prob, torch.Tensor) else _kind(log_prob)
         raise _broken(entry, f"return a tensor [{len(x)}] from log_prob", f"returns {got}")
@@ -108,6 +152,13 @@ def _check_log_prob(entry: DatasetEntry, density: Density, x: Tensor) -> None:
             "give its own draws a finite log_prob",
             f"gives {bad} of {len(x)} a NaN or an infinity",
         )
+    if entry.context_dim:
+        assert isinstance(density, ConditionalDensity)
+        with _blamed(entry, "its density's given"):
+            alone = density.given(drawn[1][0]).log_prob(x[:1])
+        if not torch.allclose(alone, log_prob[:1], rtol=1e-6, atol=1e-6):
+            nats = f"they give one point {float(alone[0]):.6g} and {float(log_prob[0]):.6g} nats"
+            raise _broken(entry, "have one law in given(context) and log_prob(x, context)", nats)
 
 
 def _checked_points(entry: DatasetEntry, what: str, x: Any, n: int | None = None) -> Tensor:
@@ -124,6 +175,17 @@ def _checked_points(entry: DatasetEntry, what: str, x: Any, n: int | None = None
         raise _broken(entry, f"have at least 2 points in its {what}", f"has {len(x)}")
     x = x.detach().cpu()
     return _integers(entry, what, x) if _is_integral(entry) else _reals(entry, what, x)
+
+
+def _checked_context(entry: DatasetEntry, what: str, context: Any, n: int) -> Tensor:
+    """Contexts as float64 [n, context_dim] on the CPU, or a PluginError that says what is wrong."""
+    import torch
+
+    if not isinstance(context, torch.Tensor):
+        raise _broken(entry, f"give its {what} as a torch tensor", f"gives {_kind(context)}")
+    if (got := list(context.shape)) != (expected := [n, entry.context_dim]):
+        raise _broken(entry, f"give its {what} the shape {expected}", f"has {got}")
+    return _reals(entry, what, context.detach().cpu())
 
 
 def _is_integral(entry: DatasetEntry) -> bool:

@@ -74,11 +74,11 @@ def meets(model: ModelEntry, dataset: DatasetEntry) -> str | None:
     """The kind of data that the model meets on this data set, or None where it does not apply.
 
     A model takes the kinds it accepts as they are; one of continuous data also meets discrete data,
-    dequantized by the harness.
+    dequantized by the harness. Conditional models meet data with a context, and no others do.
     """
     if dataset.dim < model.min_dim or dataset.dim > (model.max_dim or dataset.dim):
         return None
-    if model.conditional and dataset.context_dim == 0:
+    if model.conditional != (dataset.context_dim > 0):
         return None
     if dataset.kind in model.accepts:
         return dataset.kind

@@ -18,7 +18,7 @@ from bench.datasets.known_truth_2d import checkerboard, eight_gaussians, rings
 from bench.datasets.known_truth_nd import awkward, linear_chain, nonlinear_ar, nonlinear_chain
 from bench.registry import discover, load_function
 
-TRUTHS = [e for e in discover().datasets.values() if e.truth]
+TRUTHS = [e for e in discover().datasets.values() if e.truth and not e.context_dim]
 PLANE = {
     "checkerboard": checkerboard(),
     "eight-gaussians": eight_gaussians(),

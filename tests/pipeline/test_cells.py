@@ -65,8 +65,6 @@ def test_a_model_meets_what_it_accepts_in_its_dimensions() -> None:
         "digits/flow-nflows": "marginals",
         "digits/tree": "levels",
         "bits/tree": "levels",
-        "labelled/flow": "standard",
-        "labelled/flow-nflows": "standard",
         "labelled/given": "standard",
     }
 
@@ -113,7 +111,7 @@ def test_twins_of_unlike_settings_or_space_are_named() -> None:
     assert cells.unfair(list(plan().values())) == []
     uneven = plan(models={"flow": {"layers": 4, "space": "logit"}})
     warnings = cells.unfair(list(uneven.values()))
-    assert len(warnings) == 4  # layers on three data sets, the space on digits
+    assert len(warnings) == 3  # layers on two data sets, the space on digits
     assert "layers (4 and 3)" in warnings[0]
     assert any("space ('logit' and 'marginals')" in w for w in warnings)
 
