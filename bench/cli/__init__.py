@@ -18,6 +18,7 @@ from bench.cli import (
     cell,
     check,
     compare,
+    data,
     doctor,
     leaderboard,
     listing,
@@ -47,6 +48,7 @@ app.command("cell")(cell.command)
 app.command("plan")(plan.command)
 app.command("leaderboard")(leaderboard.command)
 app.command("compare")(compare.command)
+app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.command)
 app.command("stage", hidden=True)(stage.command)
 

@@ -13,6 +13,7 @@ from bench import paths, records
 from bench.atomic import write_text
 from bench.cellspec import CellSpec
 from bench.errors import BenchError, UsageError
+from bench.leaks.refresh import refresh
 from bench.pipeline import cells, dvc, execute
 from bench.pipeline.pool import FINAL
 from bench.pipeline.progress import summary
@@ -50,6 +51,11 @@ def cells_stage() -> int:
     elif not waiting:
         say(f"all {len(stages)} cells are up to date")
     write_index(project, stages)
+    (project.results / "data").mkdir(exist_ok=True)  # an output of DVC, reports or not
+    if not interrupted:
+        specs = [s.spec for s in stages]
+        for line in refresh(specs, project.root, removing=not project.problems):
+            say(line)
     return INTERRUPTED if interrupted else 0
 
 
@@ -120,7 +126,8 @@ def write_index(project: Project, stages: list[Stage]) -> dict[str, Any]:
     """Write results/records.json: of each planned cell the status and digests of its files.
 
     `digest` is of the record, `rest` of the cost record, curve and pictures. Status `absent`: no
-    record; `stale`: one that the present code, data and settings did not make; `damaged`.
+    record; `stale`: one that the present code, data and settings did not make; `damaged`. `audit`
+    marks the cells of another suite that audit this one's models.
     """
     workspace = project.workspace()
     rows = [_row(project.root, stage, workspace.fresh(stage)) for stage in stages]
@@ -171,6 +178,7 @@ def _row(root: Path, stage: Stage, fresh: bool) -> dict[str, Any]:
         "digest": _digest([file]),
         "rest": _digest(rest),
         "status": _status(file, fresh),
+        **({"audit": True} if stage.spec.audit else {}),
     }
 
 

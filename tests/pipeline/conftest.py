@@ -147,6 +147,10 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone.write("bench/checks/one.py", "")
     clone.write("bench/checks/two.py", "import helper")
     clone.write("helper.py", "VALUE = 1\n")
+    # the toys have no points to report on; tests/leaks runs the real thing
+    clone.write(
+        "bench/leaks/refresh.py", "def refresh(specs, root, removing=True):\n    return []\n"
+    )
     clone.write("bench/models/maf.py", a_model("maf", settings="layers=3"))
     clone.write("baselines/nsf.py", a_model("nsf", extra=', twin="maf"', settings="layers=3"))
     for name, text in DATASETS.items():

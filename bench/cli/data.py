@@ -1,0 +1,183 @@
+"""`bench data`: data sets, their cards, and what they give away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bench.cli import listing, options, output
+
+if TYPE_CHECKING:
+    from bench.leaks.refresh import Job
+    from bench.leaks.report import Column, DataReport
+    from bench.pipeline.project import Project
+    from bench.registry import DatasetEntry
+
+app = typer.Typer(
+    help="Data sets: list them, show one, audit them for leaks.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=options.dataset_names)]
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAME]...", autocompletion=options.dataset_names)
+]
+
+
+@app.command("list")
+def list_command(json: output.Json = False, wide: output.Wide = False) -> None:
+    """List the data sets, with the sizes, entropy and warnings of their reports.
+
+    Rows, entropy and warnings are empty where `results/data/` has no report.
+    """
+    from bench import paths
+    from bench.datasets import PARTS
+    from bench.leaks.report import read_all
+    from bench.registry import discover
+
+    root = paths.find_root()
+    reports = {} if root is None else read_all(root / "results")
+    rows = []
+    for row in listing.datasets(discover()):
+        report = reports.get(row["name"])
+        held = {
+            "rows": None if report is None else "/".join(str(report.sizes[p]) for p in PARTS),
+            "entropy": None if report is None else report.entropy,
+            "warnings": None if report is None else len(warnings(report)),
+        }
+        front = ("name", "kind", "shape", "levels", "truth")
+        rows.append({k: row[k] for k in front} | held | {k: row[k] for k in row if k not in front})
+    output.emit(rows, json, wide)
+
+
+@app.command("show")
+def show_command(name: Name, json: output.Json = False) -> None:
+    """Show a data set's card and its report.
+
+    The report is made on the spot, and not kept, where `results/data/` has no current one.
+    """
+    from bench.leaks.report import read, report_path
+    from bench.pipeline.project import open_project
+
+    project = open_project()
+    entry = project.registry.dataset(name)
+    job = _job(project, entry)
+    report = read(report_path(project.results, name)) if job.current(project.results) else None
+    if report is None:
+        from bench.leaks.audit import audit
+
+        report = audit(entry, job.sizes, job.inputs)
+    card = next(r for r in listing.datasets(project.registry) if r["name"] == name)
+    if json:
+        output.emit([{"card": card, "report": report.model_dump(mode="json")}], as_json=True)
+        return
+    for key, value in {**card, **_facts(report)}.items():
+        print(f"{key:<22}{output.shown(value)}")
+    if report.columns.each:
+        print()
+        output.print_table([_row(c) for c in report.columns.each], wide=True)
+    print()
+    for line in told(report):
+        print(line)
+
+
+@app.command("audit")
+def audit_command(names: Names = None) -> None:
+    """Look for leaks, ties and near-atoms; write `results/data/NAME.json`.
+
+    Default: all data sets of the active suite, those with a current report left out. Of others the
+    report is shown and not kept.
+    """
+    from bench.leaks import refresh
+    from bench.leaks.report import read_all
+    from bench.pipeline.project import open_project
+
+    project = open_project()
+    chosen = [project.registry.dataset(n) for n in names or ()]
+    planned = refresh.jobs(project.plan())
+    kept = [j for j in planned if not names or j.entry.name in names]
+    others = [e for e in chosen if e.name not in {j.entry.name for j in kept}]
+    made = refresh.make(kept, project.root, project.results)
+    for line in refresh.sentences(made):
+        output.note(line)
+    reports = read_all(project.results)
+    rows = [row for j in kept if (r := reports.get(j.entry.name)) for row in _found(r)]
+    for entry in others:
+        from bench.leaks.audit import audit
+
+        rows += _found(audit(entry, _job(project, entry).sizes))
+        output.note(f"{entry.name}: not of suite {project.params.suite}, so not kept")
+    output.emit(rows)
+    if any(wrong is not None for wrong in made.values()):
+        raise typer.Exit(1)
+
+
+def warnings(report: DataReport) -> list[str]:
+    """The sentences of a report's warnings."""
+    return [f.text for f in report.findings if f.severity == "warning"]
+
+
+def told(report: DataReport) -> list[str]:
+    """Its findings, one line each."""
+    lines = [f"{f.severity}: {f.text}" for f in report.findings]
+    return lines or ["nothing found: no leak, no tie, no near-atom, no dependent column"]
+
+
+def _job(project: Project, entry: DatasetEntry) -> Job:
+    """At the sizes of the active suite, else of the first suite that holds the data set."""
+    from bench.leaks.refresh import job, jobs
+    from bench.settings import Sizes
+
+    for planned in jobs(project.plan()):
+        if planned.entry.name == entry.name:
+            return planned
+    holding = [s for s in project.params.suites.values() if entry.name in s.datasets]
+    return job(entry, holding[0].sizes if holding else Sizes(), 0.0)
+
+
+def _found(report: DataReport) -> list[dict[str, Any]]:
+    found = [{"severity": f.severity, "finding": f.text} for f in report.findings]
+    return [{"dataset": report.dataset, **f} for f in found or [{"severity": "ok", "finding": ""}]]
+
+
+def _facts(report: DataReport) -> dict[str, Any]:
+    """The report's numbers, named for a person."""
+    from bench.datasets import PARTS
+
+    rows, near, columns = report.rows, report.nearest, report.columns
+    sizes = ", ".join(f"{report.sizes[part]} {part}" for part in PARTS)
+    facts: dict[str, Any] = {
+        "rows": sizes,
+        "dtype": report.dtype,
+        "entropy, nats": report.entropy,
+        "sha256": report.digest,
+        "test rows in train": rows.test_in_train.share,
+        "  by chance": rows.test_in_train.chance,
+        "valid rows in train": rows.valid_in_train.share,
+        "repeated in train": rows.repeated_in_train,
+        "repeated in test": rows.repeated_in_test,
+    }
+    if near is not None:
+        facts["test rows nearer"] = (
+            f"{near.nearer:.4f} ({near.z:+.1f} standard errors; .5 by chance)"
+        )
+    if columns.rank is not None:
+        facts["rank of columns"] = f"{columns.rank} of {columns.varying}"
+        facts["eigenvalue ratio"] = columns.eigenvalue_ratio
+    return facts
+
+
+def _row(column: Column) -> dict[str, Any]:
+    return {
+        "column": column.index,
+        "distinct": column.distinct,
+        "most_frequent": column.top_share,
+        "tied_test": column.tied_test,
+        "smallest_gap": column.smallest_gap,
+        "grid": column.spacing,
+        "grid_sd": column.spacing_sd,
+        "gain_nats": column.gain,
+    }
