@@ -19,18 +19,19 @@ class What(StrEnum):
     models = "models"
     datasets = "datasets"
     cells = "cells"
+    checks = "checks"
     suites = "suites"
 
 
 def command(
-    what: Annotated[What, typer.Argument(metavar="models|datasets|cells|suites")],
+    what: Annotated[What, typer.Argument(metavar="models|datasets|cells|checks|suites")],
     model: options.ModelGlobs = None,
     dataset: options.DatasetGlobs = None,
     suite: options.SuiteName = None,
     json: output.Json = False,
     wide: output.Wide = False,
 ) -> None:
-    """List models, data sets, the cells of a suite, or suites.
+    """List models, data sets, planned cells, checks or suites.
 
     On a pipe: one line each, tab-separated, no heading.
     """
@@ -44,6 +45,8 @@ def command(
         output.note(f"warning: {problem.reason}")
     if what is What.cells:
         rows = cells(found, suite, model, dataset)
+    elif what is What.checks:
+        rows = checks(found)
     elif what is What.models:
         rows = [r for r in models(found) if options.matches(r["name"], model)]
     else:
@@ -110,6 +113,16 @@ def datasets(found: Registry) -> list[dict[str, Any]]:
             "file": shown(d.file),
         }
         for d in sorted(found.datasets.values(), key=lambda d: d.name)
+    ]
+
+
+def checks(found: Registry) -> list[dict[str, Any]]:
+    """One row per check, as its source declares it."""
+    from bench.registry import shown
+
+    return [
+        {"name": c.name, "question": c.question, "fast": c.fast, "file": shown(c.file)}
+        for c in sorted(found.checks.values(), key=lambda c: c.name)
     ]
 
 

@@ -18,9 +18,9 @@ import typer
 
 SCHEMA = 1
 GAP = "  "
-GLYPHS = {"pass": "✓", "ok": "✓", "fail": "✗", "failed-check": "✗", "error": "✗", "timeout": "✗"}
-GLYPHS |= {"diverged": "✗", "inconclusive": "?", "missing": "?", "n/a": "-"}
-COLORS = {"✓": "32", "✗": "31", "?": "33", "-": "2"}
+GLYPHS = {"pass": "✓", "ok": "✓", "fail": "✗", "failed-check": "✗", "error": "!", "timeout": "!"}
+GLYPHS |= {"diverged": "!", "inconclusive": "?", "missing": "○", "n/a": "–"}
+COLORS = {"✓": "32", "✗": "31", "!": "31", "?": "33", "○": "33", "–": "2"}
 
 Row = Mapping[str, Any]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON: {schema, rows}.")]
@@ -65,7 +65,12 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     text = whole(value)
-    glyph = GLYPHS.get(text)
+    return marked(text, text)
+
+
+def marked(status: str, text: str) -> str:
+    """Text after the glyph of a status or verdict, where there is one and stdout can write it."""
+    glyph = GLYPHS.get(status)
     return f"{glyph} {text}" if glyph and encodable(glyph) else text
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import paths, records
 from bench.cellspec import CellSpec
-from bench.errors import UsageError, unknown
+from bench.errors import DivergedError, PluginError, UsageError, unknown
 from bench.pipeline.cells import meets, plan
 from bench.registry import Registry, discover
 from bench.settings import DatasetPlan, Params, read_params
@@ -24,6 +25,7 @@ class Checked:
     spec: CellSpec
     checks: list[records.Check]
     reason: str | None = None
+    audit: bool = False  #: one of the known truths of the model's audit
 
     @property
     def failed(self) -> bool:
@@ -38,20 +40,32 @@ def check_model(
 
     Without an audit for its kind of data, on the suite's data set to which most checks apply.
 
-    Trainings of the audit are kept in `.bench/` and shared with `dvc repro`. Raises UsageError for
-    unknown names and for data that the model does not accept, and what a broken plugin raises.
+    Trainings of the audit are kept in `.bench/` and shared with `dvc repro`. A model that raises or
+    diverges gets its reason, and the next truth its turn (with --debug the exception goes through).
+    Raises UsageError for unknown names and for data that the model does not accept, MissingError
+    for a package.
     """
-    from bench.cell import check_only
-
     params, registry = read_params(paths.root() / "params.yaml"), discover()
     chosen = suite or params.suite
     specs = _audit(params, registry, model)
     root: Path | None = paths.root()
-    if dataset is not None or suite is not None or not specs:
+    audit = dataset is None and suite is None and bool(specs)
+    if not audit:
         dataset = dataset or _nearest(params, registry, model, chosen)
         specs, root = [_short(params, registry, model, dataset, chosen)], None
     for spec in specs:
-        yield Checked(spec, check_only(spec, root, fast))
+        yield _checked(spec, root, fast, audit)
+
+
+def _checked(spec: CellSpec, root: Path | None, fast: bool, audit: bool) -> Checked:
+    from bench.cell import check_only
+
+    try:
+        return Checked(spec, check_only(spec, root, fast), audit=audit)
+    except (PluginError, DivergedError) as error:
+        if os.environ.get("BENCH_DEBUG"):
+            raise
+        return Checked(spec, [], str(error), audit)
 
 
 def _audit(params: Params, registry: Registry, model: str) -> list[CellSpec]:
@@ -76,11 +90,17 @@ def _nearest(params: Params, registry: Registry, model: str, suite: str) -> str:
 
 
 def _short(params: Params, registry: Registry, model: str, dataset: str, suite: str) -> CellSpec:
-    entry = registry.model(model)
-    if meets(entry, registry.dataset(dataset)) is None:
+    entry, data = registry.model(model), registry.dataset(dataset)
+    if entry.conditional != (data.context_dim > 0):
+        kinds = {True: "conditional", False: "unconditional"}
+        raise UsageError(
+            f"model '{model}' is {kinds[entry.conditional]}, data set '{dataset}' is "
+            f"{kinds[data.context_dim > 0]}. Others: bench list datasets"
+        )
+    if meets(entry, data) is None:
         raise UsageError(
             f"model '{model}' accepts {', '.join(entry.accepts)} of {entry.min_dim} or more "
-            f"dimensions; data set '{dataset}' is {registry.dataset(dataset).kind}. "
+            f"dimensions; data set '{dataset}' is {data.kind} in {data.dim}. "
             "Others: bench list datasets"
         )
     chosen = params.suites[suite]

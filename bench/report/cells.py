@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ class Cell:
     family: str = ""
     likelihood: str = ""
     twin: str | None = None
+    audit: bool = False  #: planned to audit the model, on a known truth of another suite
 
     @property
     def nats(self) -> float | None:
@@ -75,28 +77,41 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Results:
-    """A result set: the suite's name and its data sets in the plan's order."""
+    """A result set: the suite's name, its data sets and its audit's truths in the plan's order."""
 
     suite: str
     datasets: tuple[DataSet, ...]
     problems: tuple[str, ...] = ()  #: plugin files that could not be read
+    audits: tuple[DataSet, ...] = ()  #: empty for a suite without an audit
 
 
 def read_results(results: Path, registry: Registry | None = None) -> Results:
     """Read the plan's index and every record once.
 
-    Without an index the records found on disk are the plan. Raises MissingError where there is
-    neither, UsageError for a damaged index; a damaged record becomes a cell of status error.
+    Without an index the records found on disk are the plan: those of the suite that most of them
+    belong to, audited by the others. Raises MissingError where there is neither, UsageError for a
+    damaged index; a damaged record becomes a cell of status error.
     """
     index = _index(results)
-    suite = str(index["suite"])
     cells = [_cell(results, item, registry) for item in index["cells"]]
+    suite = str(index["suite"])
+    if not suite:
+        suite, cells = _guessed_suite(cells)
     order = {name: i for i, name in enumerate(dict.fromkeys(c.dataset for c in cells))}
     cells.sort(key=lambda c: order[c.dataset])
     grouped = groupby(cells, key=lambda c: c.dataset)
-    datasets = tuple(_dataset(name, tuple(group), registry) for name, group in grouped)
-    suite = suite or next((c.record.cell.suite for c in cells if c.record), "")
-    return Results(suite, datasets, tuple(index.get("problems", ())))
+    datasets = [_dataset(name, tuple(group), registry) for name, group in grouped]
+    ordinary = tuple(d for d in datasets if not d.cells[0].audit)
+    audits = tuple(d for d in datasets if d.cells[0].audit)
+    return Results(suite, ordinary, tuple(index.get("problems", ())), audits)
+
+
+def _guessed_suite(cells: list[Cell]) -> tuple[str, list[Cell]]:
+    """The suite of most records, and the cells with those of other suites as its audit."""
+    suites = Counter(c.record.cell.suite for c in cells if c.record)
+    suite = max(sorted(suites), key=suites.__getitem__, default="")
+    others = {c.dataset for c in cells if c.record and c.record.cell.suite != suite}
+    return suite, [replace(c, audit=c.dataset in others) for c in cells]
 
 
 def _index(results: Path) -> dict[str, Any]:
@@ -105,7 +120,10 @@ def _index(results: Path) -> dict[str, Any]:
         try:
             data = json.loads(file.read_text(encoding="utf-8"))
             wanted = ("dataset", "model", "digest", "status")
-            cells = [{key: cell[key] for key in wanted} for cell in data["cells"]]
+            cells = [
+                {key: cell[key] for key in wanted} | {"audit": bool(cell.get("audit"))}
+                for cell in data["cells"]
+            ]
             return {**data, "suite": data["suite"], "cells": cells}
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(
@@ -146,6 +164,7 @@ def _cell(results: Path, item: dict[str, Any], registry: Registry | None) -> Cel
         cost=cost,
         artifact=paths.artifact_path(results, dataset, model),
         curve=paths.curve_path(results, dataset, model),
+        audit=item.get("audit", False),
         **_identity(record, registry.models.get(model) if registry else None),
     )
 

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.report import text
+from bench.report.audit import GLYPHS
 from bench.report.sentences import score_text
 from bench.report.views import Row, View
+
+MARKS = {"fail": "✗", "inconclusive": "?", "error": "!"}  #: of verdicts other than a pass
 
 #: a cell's text: the value, and what stands smaller beside it
 Printed = tuple[str, str]
@@ -55,16 +58,32 @@ def _gap(view: View, row: Row) -> Printed:
     return text.fixed(gap.mean, decimals), text.plus_minus(gap.se, decimals)
 
 
-def _checks(view: View, row: Row) -> Printed:
+def tally(row: Row) -> Printed:
+    """Checks passed, and what else became of them: ('9', '1 ✗ 2 ?')."""
     if not row.cell.record or not row.cell.record.checks:
         return text.NONE, ""
-    failed = row.cell.verdicts("fail")
-    return str(row.cell.verdicts("pass")), f"{failed} failed" if failed else ""
+    counted = ((row.cell.verdicts(verdict), mark) for verdict, mark in MARKS.items())
+    return str(row.cell.verdicts("pass")), " ".join(f"{n} {mark}" for n, mark in counted if n)
+
+
+def marked(counts: Printed) -> str:
+    """A tally on its own: '9 ✓ 1 ✗ 2 ?', or nothing without checks."""
+    passed, rest = counts
+    return "" if passed == text.NONE else f"{passed} ✓ {rest}".strip()
+
+
+def _tally(view: View, row: Row) -> Printed:
+    return tally(row)
+
+
+def _audit(view: View, row: Row) -> Printed:
+    return (f"{GLYPHS[row.audit.verdict]} {row.audit.verdict}" if row.audit else text.NONE), ""
 
 
 def _status(view: View, row: Row) -> Printed:
-    glyph = {"ok": "✓", "failed-check": "✗", "missing": "○"}.get(row.cell.status, "!")
-    return f"{glyph} {row.cell.status}", row.note
+    status = row.group if row.group == "failed-audit" else row.cell.status
+    glyph = {"ok": "✓", "failed-check": "✗", "failed-audit": "✗", "missing": "○"}.get(status, "!")
+    return f"{glyph} {status}", row.note
 
 
 def _cost(field: str, style: Callable[[float | None], str]) -> Show:
@@ -100,7 +119,8 @@ _TABLE: tuple[tuple[str, str, str, Show, str], ...] = (
     ("score", "score", "test score ± s.e. over test points ± s.e. over seeds", _score, ""),
     ("behind", "vs best", "score minus the best row's, same test points, ± s.e.", _behind, ""),
     ("gap", "gap to truth", "mean of log p* − log q, nats: an estimate of KL(p*‖q)", _gap, ""),
-    ("checks", "checks", "checks passed", _checks, ""),
+    ("checks", "checks", "passed; ✗ failed, ? inconclusive, ! the check raised", _tally, ""),
+    ("audit", "audit", "of the model, on known truths", _audit, "text"),
     (
         "log_prob",
         "log_prob µs",
@@ -149,3 +169,9 @@ _TABLE: tuple[tuple[str, str, str, Show, str], ...] = (
 )
 COLUMNS = tuple(_column(*line) for line in _TABLE)
 BY_KEY = {column.key: column for column in COLUMNS}
+
+
+def columns(audited: bool, everything: bool = True) -> tuple[Column, ...]:
+    """Those of a suite with or without an audit; all of them, or those shown by default."""
+    kept = (c for c in COLUMNS if audited or c.key != "audit")
+    return tuple(c for c in kept if everything or c.shown)

@@ -74,7 +74,9 @@ def compare(old: Path, new: Path, margin: float = MARGIN) -> Comparison:
 
 def _cells(results: Path) -> dict[tuple[str, str], Cell]:
     found = read_results(results)
-    return {(c.dataset, c.model): c for data in found.datasets for c in data.cells}
+    return {
+        (c.dataset, c.model): c for data in [*found.datasets, *found.audits] for c in data.cells
+    }
 
 
 def _change(old: Cell | None, new: Cell | None, margin: float) -> Change:

@@ -1,27 +1,30 @@
-"""What a row's dialog shows: seeds, checks, times, digests, environment."""
+"""What a row's dialog shows: checks, seeds, times, digests, environment."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
+from bench.report.board import Board
 from bench.report.views import Row, View
 
 
-def details(views: Sequence[View], checks: bool = True) -> dict[str, Any]:
-    """JSON of all rows in the order of the tables, environments listed once.
+def details(board: Board, checks: bool = True) -> dict[str, Any]:
+    """JSON of all rows in the order of the tables; environments and what checks ask once each.
 
     `checks=False` leaves the checks' numbers and details to the record files.
     """
     environments: list[dict[str, Any]] = []
-    rows = [_row(view, row, environments, checks) for view in views for row in view.rows]
-    return {"rows": rows, "environments": environments}
+    rows = [_row(v, row, environments, checks) for v in board.everything for row in v.rows]
+    asked = {name: [c.question, c.remedy] for name, c in board.checks.items()} if checks else {}
+    return {"rows": rows, "environments": environments, "asked": asked}
 
 
 def _row(view: View, row: Row, environments: list[dict[str, Any]], checks: bool) -> dict[str, Any]:
     cell = row.cell
     out: dict[str, Any] = {"d": cell.dataset, "m": cell.model, "s": cell.status, "note": row.note}
+    if row.audit:
+        out["audit"] = row.audit.words
     if cell.record is None:
         return out
     environment = cell.cost.environment.model_dump(mode="json")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from bench.report import text
-from bench.report.columns import BY_KEY, Printed
+from bench.report import audit_table, data_table, text
+from bench.report.board import Board
+from bench.report.columns import BY_KEY, Printed, marked, tally
 from bench.report.sentences import (
     Machine,
     cheapest,
@@ -20,8 +21,8 @@ from bench.report.twins import Pair
 from bench.report.views import Row, View
 
 TABLE = (
-    "rank", "model", "implementation", "kind", "score", "gap", "checks", "samples", "logdet",
-    "share", "parameters", "train", "status",
+    "rank", "model", "implementation", "kind", "score", "gap", "checks", "audit", "samples",
+    "logdet", "share", "parameters", "train", "status",
 )  # fmt: skip
 SIGNS = {
     "same": "same",
@@ -31,32 +32,45 @@ SIGNS = {
 }
 
 
-def render(views: Sequence[View], suite: str, problems: Sequence[str] = ()) -> str:
-    """The whole document; `problems` are plugin files that could not be read."""
+def render(board: Board) -> str:
+    """The whole document."""
     blocks = [
         "# Leaderboard",
-        _summary(views, suite),
+        _summary(board),
         "How to read it: [docs/reading-the-tables.md](../docs/reading-the-tables.md). "
         "Sortable, with pictures: [leaderboard.html](leaderboard.html). "
         "Full precision: [leaderboard.csv](leaderboard.csv).",
-        *(f"Not planned: {escape(problem)}" for problem in problems),
+        *(f"Not planned: {escape(problem)}" for problem in board.problems),
         "## Overview",
-        overview(views),
+        overview(board.views),
     ]
-    for view in views:
+    for view in board.views:
         blocks += [
             f"## {escape(view.name)}",
             escape(heading(view)),
             f"**{escape(takeaway(view))}**",
         ]
+        if warned := data_table.warnings(board, view.name):
+            blocks.append(f"[{text.count(warned, 'warning')} on these data](#data)")
         blocks.append(table(view))
-    pairs = [p for v in views for p in v.pairs]
-    if pairs:
-        blocks += ["## Twins", TWINS, twins(views)]
-    blocks += ["## Environment", *(f"- {_environment(m)}" for m in machines(views))]
+    if board.audits:
+        blocks += ["## Audit", escape(audit_table.sentence(board)), AUDIT, audit(board)]
+    if findings := list(data_table.lines(board)):
+        blocks += ["## Data", DATA, data(findings)]
+    if any(v.pairs for v in board.views):
+        blocks += ["## Twins", TWINS, twins(board.views)]
+    blocks += ["## Environment", *(f"- {_environment(m)}" for m in machines(board.everything))]
     return "\n\n".join(blocks) + "\n"
 
 
+AUDIT = (
+    "Every check on every known truth that a model meets: ✓ passed, ✗ failed, ? inconclusive, "
+    "! the check raised; then the gap to the truth, nats. A model that fails is ranked nowhere."
+)
+DATA = (
+    "What the data sets give away: test rows that training holds too, and the column of which it "
+    "holds most test values. A warning names what a score can hinge on, other than the density."
+)
 TWINS = (
     "The same architecture in two implementations. Score: in-house minus reference on the same "
     "test points. Ratios above 1: in-house is faster; *equal weights* runs the reference's trained "
@@ -69,13 +83,15 @@ def _environment(machine: Machine) -> str:
     return escape(f"{machine.hardware}: {cells}. {machine.software}; {machine.packages}")
 
 
-def _summary(views: Sequence[View], suite: str) -> str:
-    t = totals(views)
+def _summary(board: Board) -> str:
+    t = totals(board.everything)
     statuses = ", ".join(f"{n} {status}" for status, n in sorted(t.statuses.items()))
+    over = text.count(len(board.views), "data set")
+    if board.audits:
+        over += f" and {text.count(len(board.audits), 'truth')} of the audit"
     return (
-        f"Suite `{escape(suite or 'unnamed')}`: {text.count(t.cells, 'cell')} over "
-        f"{text.count(len(views), 'data set')} ({statuses}). Checks: {t.passed:,} passed, "
-        f"{t.failed:,} failed, {t.other:,} inconclusive or not applicable."
+        f"Suite `{escape(board.suite or 'unnamed')}`: {text.count(t.cells, 'cell')} over {over} "
+        f"({statuses}). Checks: {t.checks}."
     )
 
 
@@ -101,7 +117,8 @@ def overview(views: Iterable[View]) -> str:
 
 def table(view: View) -> str:
     """One data set's table."""
-    columns = [BY_KEY[key] for key in TABLE]
+    audited = any(row.audit for row in view.rows)
+    columns = [BY_KEY[key] for key in TABLE if audited or key != "audit"]
     titles = [
         f"score, {view.unit} ± test ± seeds" if c.key == "score" else c.title for c in columns
     ]
@@ -110,11 +127,39 @@ def table(view: View) -> str:
 
 
 def _cell(view: View, row: Row, key: str) -> str:
-    if key == "checks" and row.cell.record:
-        return f"{row.cell.verdicts('pass')} / {row.cell.verdicts('fail')}"
+    if key == "checks":
+        return marked(tally(row)) or text.NONE
     if key == "status":
         return ": ".join(v for v in BY_KEY[key].show(view, row) if v)
     return _printed(BY_KEY[key].show(view, row))
+
+
+def audit(board: Board) -> str:
+    """The verdict on each model, and what its checks said on each truth."""
+    head = ["model", "audit", *(view.name for view in board.audits)]
+    lines = [
+        [escape(line.model), escape(line.words), *(_met(cell) for cell in line.cells)]
+        for line in audit_table.lines(board)
+    ]
+    return grid(head, lines, "l" * len(head))
+
+
+def _met(cell: audit_table.Cell) -> str:
+    return escape(cell.words + (f", gap {cell.gap}" if cell.gap else ""))
+
+
+def data(findings: Iterable[data_table.Line]) -> str:
+    """The findings on each data set, warnings first."""
+    head = ["data set", "test rows seen in training", "test values seen, worst column", "findings"]
+    rows = [
+        [escape(cell) for cell in (line.name, line.seen, line.tied, _findings(line))]
+        for line in findings
+    ]
+    return grid(head, rows, "lrrl")
+
+
+def _findings(line: data_table.Line) -> str:
+    return " ".join((*(f"Warning: {w}" for w in line.warnings), *line.notes)) or text.NONE
 
 
 def _printed(value: Printed) -> str:

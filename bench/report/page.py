@@ -6,7 +6,7 @@ import base64
 import gzip
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -14,67 +14,104 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.report import charts, text, twin_chart
-from bench.report.columns import COLUMNS
+from bench.report import audit_table, charts, data_table, text, twin_chart
+from bench.report.board import Board
+from bench.report.columns import Column, columns
 from bench.report.details import details
 from bench.report.markdown import slug, twin_line
 from bench.report.overview import matrix, winners
 from bench.report.pictures import budget, pictures
-from bench.report.sentences import heading, machines, takeaway, totals
+from bench.report.sentences import VERDICT_WORDS, heading, machines, takeaway, totals
 from bench.report.views import Row, View
 
-EMBEDDED = 3000  #: rows up to which the page itself holds the CSV and every check's detail
+#: rows up to which the page itself holds the CSV, every column and every check's detail
+EMBEDDED = 3000
 CHARTS = 160_000  #: bytes of charts on a page; later data sets go without
+TWINS = 1000  #: pairs on a page; the Markdown has all
 LINES = 8  #: 1-D densities per data set
 
 
-def render(views: Sequence[View], suite: str, csv: str, problems: Sequence[str] = ()) -> str:
-    """The page. `csv`: the text of leaderboard.csv; `problems`: plugin files not read."""
-    style = _template("page.css").replace("%COLUMNS%", _hiding())
+def render(board: Board, csv: str) -> str:
+    """The page. `csv`: the text of leaderboard.csv."""
+    views, small = board.views, board.rows <= EMBEDDED
+    shown = columns(audited=bool(board.audits), everything=small)
+    style = _template("page.css").replace("%COLUMNS%", _hiding(shown))
+    style = style.replace("%TEXT%", _alignment(shown))
     script = _template("page.js")
-    rows = sum(len(v.rows) for v in views)
-    small = rows <= EMBEDDED
-    numbers = _numbering(views)
+    numbers = _numbering(board)
+    twins = [(view, pair) for view in views for pair in view.pairs]
     return _environment().get_template("page.html.j2").render(
-        suite=suite or "unnamed",
+        suite=board.suite or "unnamed",
         style=Markup(style),
         script=Markup(script),
         csp=_policy(style, script),
-        columns=COLUMNS,
-        totals=totals(views),
+        columns=shown,
+        totals=totals(board.everything),
+        verdicts=VERDICT_WORDS,
         winners=[winners(v) for v in views],
         matrix=matrix(views),
-        sections=_sections(views, numbers),
-        twins=[(twin_line(v, p), p.verdict) for v in views for p in v.pairs],
-        twins_svg=Markup(twin_chart.twins([p for v in views for p in v.pairs][:40])),
-        machines=machines(views),
-        data=_packed({"csv": csv if small else None, **details(views, checks=small)}),
-        rows=rows,
-        problems=problems,
+        sections=_sections(board, shown, numbers),
+        audit=_audit(board, numbers) if board.audits else None,
+        findings=list(data_table.lines(board)),
+        twins=[(twin_line(v, p), p.verdict) for v, p in twins[:TWINS]],
+        twins_left=max(0, len(twins) - TWINS),
+        twins_svg=Markup(twin_chart.twins([p for _, p in twins[:40]])),
+        machines=machines(board.everything),
+        data=_packed({"csv": csv if small else None, **details(board, checks=small)}),
+        rows=sum(len(v.rows) for v in views),
+        problems=board.problems,
     )  # fmt: skip
 
 
-def _numbering(views: Sequence[View]) -> dict[tuple[str, str], int]:
-    pairs = ((r.cell.dataset, r.cell.model) for v in views for r in v.rows)
+Numbers = dict[tuple[str, str], int]
+
+
+def _numbering(board: Board) -> Numbers:
+    pairs = ((r.cell.dataset, r.cell.model) for v in board.everything for r in v.rows)
     return {pair: i for i, pair in enumerate(pairs)}
 
 
-def _sections(views: Sequence[View], numbers: dict[tuple[str, str], int]) -> list[dict[str, Any]]:
+def _audit(board: Board, numbers: Numbers) -> dict[str, Any]:
+    """The audit's sentence, its truths, and a line per model."""
+    return {
+        "sentence": audit_table.sentence(board),
+        "counts": {v: len(n) for v, n in audit_table.named(board).items() if n or v == "audited"},
+        "truths": [(view.name, heading(view)) for view in board.audits],
+        "lines": [(line, list(_met(line, numbers))) for line in audit_table.lines(board)],
+    }
+
+
+def _met(line: audit_table.Line, numbers: Numbers) -> Iterator[dict[str, Any] | None]:
+    for cell in line.cells:
+        if cell.row is None:
+            yield None
+            continue
+        key = (cell.row.cell.dataset, cell.row.cell.model)
+        yield {
+            "number": numbers[key],
+            "name": f"{key[1]} on {key[0]}: ",
+            "words": cell.words,
+            "gap": cell.gap,
+            "bad": cell.row.cell.verdicts("fail") > 0,
+        }
+
+
+def _sections(board: Board, shown: Sequence[Column], numbers: Numbers) -> list[dict[str, Any]]:
     """What the template needs of each data set, charts and pictures within their budgets."""
-    share = budget(views)
+    share = budget(board.views)
     left, out = CHARTS, []
-    for view in views:
-        section = _section(view, share, left > 0, numbers)
+    for view in board.views:
+        section = _section(view, share, left > 0)
+        section["warnings"] = data_table.warnings(board, view.name)
+        section["rows"] = [_row(view, r, i, shown, numbers) for i, r in enumerate(view.rows)]
         left -= sum(len(svg) for svg in section["charts"])
         left -= sum(len(svg) for _, svg in section["densities"])
         out.append(section)
     return out
 
 
-def _section(
-    view: View, share: float, charted: bool, numbers: dict[tuple[str, str], int]
-) -> dict[str, Any]:
-    shown, left = pictures(view, share)
+def _section(view: View, share: float, charted: bool) -> dict[str, Any]:
+    kept, left = pictures(view, share)
     makers = (charts.forest, charts.score_cost, charts.curves) if charted else ()
     lines = [(r.cell.model, charts.density_1d(view, r)) for r in view.rows[:LINES] if charted]
     return {
@@ -84,34 +121,40 @@ def _section(
         "takeaway": takeaway(view),
         "unit": view.unit,
         "gap": view.truth_nats is not None,
-        "rows": [_row(view, row, i, numbers) for i, row in enumerate(view.rows)],
         "charts": [Markup(svg) for make in makers if (svg := make(view))],
         "densities": [(name, Markup(svg)) for name, svg in lines if svg],
-        "pictures": shown,
+        "pictures": kept,
         "left": left,
         "charted": charted,
         "notes": sorted({r.artifact.note for r in view.rows if r.artifact.note}),
     }
 
 
-def _row(view: View, row: Row, i: int, numbers: dict[tuple[str, str], int]) -> dict[str, Any]:
+def _row(view: View, row: Row, i: int, shown: Sequence[Column], numbers: Numbers) -> dict[str, Any]:
     previous = view.rows[i - 1] if i else None
     rank = row.place.rank if row.place else None
     same = previous is not None and (previous.place.rank if previous.place else None) == rank
     classes = ([] if same else ["n"]) + ([] if rank else ["u"]) + (["w"] if rank == 1 else [])
-    classes += [] if row.cell.status == "ok" else ["f"]
+    classes += ["f"] if row.group not in ("ranked", "unranked") else []
     return {
         "number": numbers[row.cell.dataset, row.cell.model],
         "css": " ".join(classes),
-        "cells": [column.show(view, row) for column in COLUMNS],
+        "cells": [column.show(view, row) for column in shown],
     }
 
 
-def _hiding() -> str:
-    """A rule per column that the column menu switches by a class of <main>."""
-    return "".join(
-        f".x{i} .lb :is(td,th):nth-child({i}){{display:none}}" for i in range(1, len(COLUMNS) + 1)
-    )
+def _hiding(shown: Sequence[Column]) -> str:
+    """A rule per column that the column menu switches by a class of <main>; gaps need a truth."""
+    rules = [
+        f".x{i} .lb :is(td,th):nth-child({i}){{display:none}}" for i in range(1, len(shown) + 1)
+    ]
+    gap = 1 + [column.key for column in shown].index("gap")
+    return "".join(rules) + f".nogap :is(td,th):nth-child({gap}){{display:none}}"
+
+
+def _alignment(shown: Sequence[Column]) -> str:
+    """Selectors of the columns that hold no numbers."""
+    return ",".join(f":nth-child({i})" for i, c in enumerate(shown, 1) if not c.number)
 
 
 def _packed(payload: dict[str, Any]) -> str:
@@ -144,6 +187,7 @@ def _environment() -> Environment:
     )
     env.globals["NONE"] = text.NONE
     env.filters["count"] = text.count
+    env.filters["slug"] = slug
     return env
 
 

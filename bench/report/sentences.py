@@ -13,6 +13,7 @@ from bench.report.views import Row, View
 
 STATUS_WORDS = {
     "failed-check": "failed a check",
+    "failed-audit": "failed its audit",
     "error": "ended in an error",
     "timeout": "ran out of time",
     "diverged": "diverged",
@@ -109,26 +110,37 @@ def coverage(view: View) -> str:
 
 @dataclass(frozen=True)
 class Totals:
-    """Counts over all cells."""
+    """Counts over all cells: by status, and of their checks by verdict."""
 
     cells: int
     statuses: dict[str, int]
-    passed: int
-    failed: int
-    other: int  #: checks that were inconclusive or did not apply
+    verdicts: dict[str, int]
+
+    @property
+    def checks(self) -> str:
+        """'1,204 passed, 0 failed, 31 inconclusive, 2 raised, 310 n/a'."""
+        return ", ".join(f"{self.verdicts[v]:,} {word}" for v, word in VERDICT_WORDS.items())
+
+
+VERDICT_WORDS = {
+    "pass": "passed",
+    "fail": "failed",
+    "inconclusive": "inconclusive",
+    "error": "raised",
+    "n/a": "n/a",
+}
 
 
 def totals(views: Iterable[View]) -> Totals:
     """Counts of cells by status and of checks by verdict."""
     statuses: Counter[str] = Counter()
-    verdicts: Counter[str] = Counter()
+    verdicts = dict.fromkeys(VERDICT_WORDS, 0)
     for view in views:
         for row in view.rows:
             statuses[row.cell.status] += 1
-            verdicts.update(c.verdict for c in (row.cell.record.checks if row.cell.record else ()))
-    other = verdicts["inconclusive"] + verdicts["n/a"]
-    total = statuses.total()
-    return Totals(total, dict(statuses), verdicts["pass"], verdicts["fail"], other)
+            for check in row.cell.record.checks if row.cell.record else ():
+                verdicts[check.verdict] += 1
+    return Totals(statuses.total(), dict(statuses), verdicts)
 
 
 @dataclass(frozen=True)

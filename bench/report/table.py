@@ -17,8 +17,12 @@ COLUMNS = (
     "truth", "gap", "parameters", "train_seconds", "log_prob_us", "samples_per_second",
     "logdet_us", "logdet_share", "logdet_speedup", "logdet_error",
     "checks_passed", "checks_failed", "seeds", "device", "suite",
+    "audit", "checks_inconclusive", "checks_error",
 )  # fmt: skip
-INTEGERS = ("rank", "parameters", "checks_passed", "checks_failed", "seeds")
+INTEGERS = (
+    "rank", "parameters", "checks_passed", "checks_failed", "seeds",
+    "checks_inconclusive", "checks_error",
+)  # fmt: skip
 
 
 def frame(views: Iterable[View], suite: str) -> pd.DataFrame:
@@ -26,14 +30,20 @@ def frame(views: Iterable[View], suite: str) -> pd.DataFrame:
 
     Units: nats (higher is better) and bits/dim (lower is better) per point; `truth` is minus the
     entropy in nats, `gap` nats; times in microseconds per sample, `train_seconds` in seconds.
-    `rank` is empty where a row is not ranked.
+    `rank` is empty where a row is not ranked; rows of the audit, last, never are. `audit` is the
+    verdict on the row's model: audited, failed, inconclusive, not audited, or empty.
     """
     import pandas as pd
 
-    table = pd.DataFrame(
-        [_line(row, suite) for view in views for row in view.rows], columns=list(COLUMNS)
-    )
+    lines = [_line(row, _suite(view, suite)) for view in views for row in view.rows]
+    table = pd.DataFrame(lines, columns=list(COLUMNS))
     return table.astype({name: "Int64" for name in INTEGERS})
+
+
+def _suite(view: View, default: str) -> str:
+    """The suite that a view's records name: for its rows without one."""
+    named = (row.cell.record.cell.suite for row in view.rows if row.cell.record)
+    return next(named, default)
 
 
 def _line(row: Row, suite: str) -> dict[str, Any]:
@@ -65,6 +75,9 @@ def _line(row: Row, suite: str) -> dict[str, Any]:
         "seeds": len(record.seeds) if record else None,
         "device": cell.cost.environment.device,
         "suite": record.cell.suite if record else suite,
+        "audit": row.audit.verdict if row.audit else None,
+        "checks_inconclusive": cell.verdicts("inconclusive") if record else None,
+        "checks_error": cell.verdicts("error") if record else None,
     }
 
 

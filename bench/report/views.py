@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from bench.report import text
 from bench.report.artifacts import Artifact, Curve, read_artifact, read_curve
+from bench.report.audit import NOT_PLANNED, Audit
 from bench.report.cells import Cell, DataSet
 from bench.report.ranking import Difference, Entrant, Place, difference, rank
 from bench.report.twins import Pair, pairs
 
 PICTURED = 12  #: rows per data set whose pictures are kept
-_ORDER = {"ranked": 0, "unranked": 1, "failed-check": 2}
+_ORDER = {"ranked": 0, "unranked": 1, "failed-check": 2, "failed-audit": 2}
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,18 @@ class Row:
     place: Place | None
     behind: Difference | None
     note: str
-    artifact: Artifact
-    curve: Curve | None
+    artifact: Artifact = Artifact()
+    curve: Curve | None = None
+    audit: Audit | None = None  #: of the model; None for a suite without an audit
 
     @property
     def group(self) -> str:
-        """ranked, unranked (ok, but not by likelihood), or the status."""
+        """ranked, unranked (ok, but not by likelihood), failed-audit, or the status."""
         if self.place:
             return "ranked"
-        return "unranked" if self.cell.status == "ok" else self.cell.status
+        if self.cell.status != "ok":
+            return self.cell.status
+        return "failed-audit" if self.audit and self.audit.refusal else "unranked"
 
 
 @dataclass(frozen=True)
@@ -70,11 +74,16 @@ class View:
         return None if nats is None else abs(nats * self.per_unit)
 
 
-def make_view(data: DataSet) -> View:
-    """Read the artifacts and curves of one data set, rank its rows, pair its twins."""
+def make_view(data: DataSet, audits: Mapping[str, Audit] | None = None) -> View:
+    """Read the artifacts and curves of one data set, rank its rows, pair its twins.
+
+    `audits`: the verdict on each model; a model that failed its audit gets no rank. None for a
+    suite without an audit.
+    """
+    audit = {c.model: None if audits is None else _verdict(audits, c) for c in data.cells}
     artifacts = {c.model: _artifact(c) for c in data.cells}
     entrants = {c.model: _entrant(c, artifacts[c.model]) for c in data.cells if c.nats is not None}
-    able = [entrants[c.model] for c in data.cells if _refusal(c) is None]
+    able = [entrants[c.model] for c in data.cells if _refusal(c, audit[c.model]) is None]
     places = {p.model: p for p in rank(able)}
     best = next(iter(places), None)
     rows = []
@@ -83,12 +92,31 @@ def make_view(data: DataSet) -> View:
         behind = place.behind if place else None
         if behind is None and best and cell.model in entrants:
             behind = difference(entrants[cell.model], entrants[best])
-        art = artifacts[cell.model].without_points()
-        rows.append(Row(cell, place, behind, _note(cell, place), art, read_curve(cell.curve)))
+        note = _note(cell, place, audit[cell.model])
+        art, curve = artifacts[cell.model].without_points(), read_curve(cell.curve)
+        rows.append(Row(cell, place, behind, note, art, curve, audit[cell.model]))
+    ordered = _thinned(sorted(rows, key=_key(list(places))))
+    return _view(data, ordered, tuple(pairs(data.cells, entrants)))
+
+
+def audit_view(data: DataSet, audits: Mapping[str, Audit]) -> View:
+    """A truth of the audit: its rows in the plan's order, neither ranked nor pictured."""
+    rows = []
+    for cell in data.cells:
+        verdict = _verdict(audits, cell)
+        rows.append(Row(cell, None, None, _note(cell, None, None), audit=verdict))
+    return _view(data, tuple(rows))
+
+
+def _verdict(audits: Mapping[str, Audit], cell: Cell) -> Audit:
+    return audits.get(cell.model, NOT_PLANNED)
+
+
+def _view(data: DataSet, rows: tuple[Row, ...], twins: tuple[Pair, ...] = ()) -> View:
     return View(
         data=data,
-        rows=_thinned(sorted(rows, key=_key(list(places)))),
-        pairs=tuple(pairs(data.cells, entrants)),
+        rows=rows,
+        pairs=twins,
         unit="bits/dim" if data.discrete else "nats",
         per_unit=_per_unit(data),
         truth_nats=_truth(data),
@@ -110,10 +138,12 @@ def _entrant(cell: Cell, artifact: Artifact) -> Entrant:
     )
 
 
-def _refusal(cell: Cell) -> str | None:
+def _refusal(cell: Cell, audit: Audit | None) -> str | None:
     """Why a cell is not ranked, or None."""
     if cell.status != "ok":
         return cell.reason or cell.status
+    if audit and audit.refusal:
+        return audit.refusal
     if cell.likelihood == "none":
         return "has no likelihood"
     if cell.nats is None or not math.isfinite(cell.nats):
@@ -121,9 +151,9 @@ def _refusal(cell: Cell) -> str | None:
     return None
 
 
-def _note(cell: Cell, place: Place | None) -> str:
+def _note(cell: Cell, place: Place | None, audit: Audit | None) -> str:
     if place is None:
-        refusal = _refusal(cell) or ""
+        refusal = _refusal(cell, audit) or ""
         failed = [c.name for c in cell.record.checks if c.verdict == "fail"] if cell.record else []
         if cell.status == "failed-check" and failed and not cell.reason:
             return f"failed {text.listing(failed)}"

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from synthetic_densities import board, claw, rings
+from synthetic_reports import FINDINGS, data_report
 
 from bench import paths, records
 from bench.atomic import write_text
+from bench.leaks.report import report_path
+from bench.leaks.report import write as write_report
 from bench.records import (
     CellKey,
     Check,
@@ -26,16 +30,20 @@ from bench.records import (
     Score,
     SeedScore,
     Times,
+    Verdict,
 )
-from bench.registry import DatasetEntry, ModelEntry, Registry
+from bench.registry import DatasetEntry, ModelEntry, Registry, discover
 
-CHECKS = ("invariance", "identity", "round-trip", "log-det", "quadrature", "truth")
+CHECKS = ("invariance", "balance", "round-trip", "log-det", "quadrature", "truth")
 SEEDS, POINTS, GRID = 2, 600, 40
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A synthetic row: `gap` nats per dimension behind the best possible score."""
+    """A synthetic row: `gap` nats per dimension behind the best possible score.
+
+    `verdicts`: of its checks, where they do not pass.
+    """
 
     model: str
     gap: float
@@ -46,6 +54,7 @@ class Spec:
     status: str = "ok"
     family: str = "flow"
     trained: bool = True
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
 
 
 MODELS = (
@@ -70,7 +79,8 @@ DISCRETE = (
 )
 ODD = (
     Spec("best", 0.1),
-    Spec("cheat", -0.5, status="failed-check"),
+    Spec("cheat", -0.5, status="failed-check", verdicts={"balance": "fail"}),
+    Spec("sly", -0.4),
     Spec("no-package", 0.0, status="missing"),
     Spec("slow", 0.0, status="timeout"),
     Spec("nan", 0.0, status="diverged"),
@@ -78,6 +88,23 @@ ODD = (
     Spec("gan", 0.0, likelihood="none"),
     Spec("bounded", 0.0, likelihood="lower-bound"),
 )
+AUDITED = (
+    *MODELS,
+    Spec("best", 0.1, verdicts={"truth": "inconclusive", "quadrature": "n/a"}),
+    Spec("bounded", 0.1, likelihood="lower-bound", verdicts={"quadrature": "error"}),
+    Spec("cheat", -0.5, status="failed-check", verdicts={"truth": "fail"}),
+    Spec("sly", -0.4, status="failed-check", verdicts={"truth": "fail", "balance": "fail"}),
+    Spec("crash", 0.0, status="error"),
+    Spec("no-package", 0.0, status="missing"),
+    Spec("nan", 0.0, verdicts=dict.fromkeys(CHECKS, "n/a")),
+)
+#: what becomes of the models of the default suite
+VERDICTS = {
+    **{s.model: "audited" for s in MODELS},
+    **{"best": "audited", "bounded": "inconclusive", "nan": "inconclusive"},
+    **{"cheat": "failed", "sly": "failed", "crash": "not audited", "no-package": "not audited"},
+    **{"categorical": "audited", "chow-liu": "audited", "made": "audited"},
+}
 REASONS = {
     "missing": "the package zuko is not installed. Install it: pip install zuko",
     "timeout": "stopped after 600 s",
@@ -102,7 +129,8 @@ class Data:
     entry: DatasetEntry
     specs: tuple[Spec, ...]
     entropy: float = 1.0
-    density: Callable[..., np.ndarray] | None = field(default=None)
+    density: Callable[..., np.ndarray] | None = None
+    audit: bool = False
 
 
 def entry(
@@ -112,42 +140,36 @@ def entry(
     return DatasetEntry(name, Path("synthetic.py"), "f", kind, shape, levels, truth)
 
 
-def rings(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Two rings, normalised on the grid by the caller."""
-    r = np.hypot(x, y)
-    return np.exp(-((r - 3) ** 2) / 0.1) + np.exp(-((r - 1.5) ** 2) / 0.1)
-
-
-def board(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Checkerboard on [-4, 4]^2."""
-    inside = (np.abs(x) < 4) & (np.abs(y) < 4)
-    return inside * ((np.floor(x / 2) + np.floor(y / 2)) % 2 == 0).astype(float)
-
-
-def claw(x: np.ndarray) -> np.ndarray:
-    """Marron and Wand's density 10."""
-    peaks = sum(np.exp(-0.5 * ((x - m) / 0.1) ** 2) for m in (-1, -0.5, 0, 0.5, 1))
-    return (0.5 * np.exp(-0.5 * x * x) + peaks) / math.sqrt(2 * math.pi)
-
-
 def default_suite() -> tuple[Data, ...]:
-    """Five data sets of the kinds the default suite has, and one of every misfortune."""
+    """Four data sets of the kinds the default suite has, one of every misfortune, an audit."""
     return (
         Data(entry("claw", "continuous", (1,), None, True), MODELS[:2] + MODELS[4:], 1.1928, claw),
         Data(entry("checkerboard", "continuous", (2,), None, True), MODELS, 3.4657, board),
         Data(entry("rings", "continuous", (2,), None, True), MODELS, 2.6232, rings),
         Data(entry("digits", "discrete", (1, 8, 8), 17, False), DISCRETE, 80.0),
         Data(entry("odd", "continuous", (3,), None, False), ODD, 1.0),
+        Data(entry("audit-2", "continuous", (2,), None, True), AUDITED, 1.1, audit=True),
+        Data(entry("audit-6", "discrete", (6,), 4, True), DISCRETE[:3], 5.0, audit=True),
     )
 
 
-def many(sets: int, rows: int = 12, pictured: int = 14) -> tuple[Data, ...]:
-    """`sets` data sets of `rows` rows each; the first `pictured` have densities."""
+def unaudited() -> tuple[Data, ...]:
+    """The same without its audit."""
+    return tuple(data for data in default_suite() if not data.audit)
+
+
+def planned() -> int:
+    """Number of cells of the default suite."""
+    return sum(len(data.specs) for data in default_suite())
+
+
+def many(sets: int, rows: int = 12, pictured: int = 14, audits: int = 0) -> tuple[Data, ...]:
+    """`sets` data sets of `rows` rows each, then truths; the first `pictured` have densities."""
     specs = tuple(
         Spec(
             f"model-{i}",
             0.05 * (i + 1),
-            0.3 * 1.7**i,
+            0.3 * 1.7 ** (i % 12),
             implementation="nflows" if i % 4 == 3 else "in-house",
             twin=f"model-{i - 1}" if i % 4 == 3 else None,
         )
@@ -159,8 +181,9 @@ def many(sets: int, rows: int = 12, pictured: int = 14) -> tuple[Data, ...]:
             specs,
             2.0,
             rings if i < pictured else None,
+            audit=i >= sets,
         )
-        for i in range(sets)
+        for i in range(sets + audits)
     )
 
 
@@ -179,7 +202,7 @@ def registry(suite: tuple[Data, ...]) -> Registry:
         for d in suite
         for s in d.specs
     }
-    return Registry(models, {d.entry.name: d.entry for d in suite}, [])
+    return Registry(models, {d.entry.name: d.entry for d in suite}, [], discover().checks)
 
 
 def write(
@@ -202,8 +225,12 @@ def write(
                     "model": spec.model,
                     "digest": None if absent else "0" * 64,
                     "status": "absent" if absent else spec.status,
+                    **({"audit": True} if data.audit else {}),
                 }
             )
+        if data.entry.name in FINDINGS:
+            report = data_report(data.entry, *FINDINGS[data.entry.name])
+            write_report(report_path(results, data.entry.name), report)
     index = {"schema": 1, "suite": "synthetic", "cells": cells, "problems": []}
     write_text(results / "records.json", json.dumps(index))
     return registry(suite)
@@ -240,7 +267,7 @@ def key(data: Data, spec: Spec) -> CellKey:
     return CellKey(
         dataset=data.entry.name,
         model=spec.model,
-        suite="synthetic",
+        suite="audit" if data.audit else "synthetic",
         twin=spec.twin,
         implementation=spec.implementation,
         family=spec.family,
@@ -275,7 +302,6 @@ def make_record(data: Data, spec: Spec, points: np.ndarray) -> Record:
     if data.entry.truth:
         score.truth_nats = -data.entropy
         score.gap_nats = Gap(mean=spec.gap * data.entry.dim, se=0.004)
-    failed = spec.status == "failed-check"
     return Record(
         cell=key(data, spec),
         status=spec.status,
@@ -287,7 +313,7 @@ def make_record(data: Data, spec: Spec, points: np.ndarray) -> Record:
         checks=[
             Check(
                 name=name,
-                verdict="fail" if failed and name == "identity" else "pass",
+                verdict=spec.verdicts.get(name, "pass"),
                 statistic=1.3,
                 threshold=6.0,
                 n=4000,

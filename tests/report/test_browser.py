@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from bench.registry import discover
+
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
@@ -170,27 +172,27 @@ def test_no_sideways_scroll(opened: Any, width: int) -> None:
 
 def test_sorting_up_down_and_back(opened: Any) -> None:
     original = column(opened, "checkerboard", 1)
-    press(opened, "checkerboard", 9)
-    times = [float(t.replace(",", "")) for t in column(opened, "checkerboard", 9)]
+    press(opened, "checkerboard", 10)
+    times = [float(t.replace(",", "")) for t in column(opened, "checkerboard", 10)]
     assert times == sorted(times)
-    press(opened, "checkerboard", 9)
-    times = [float(t.replace(",", "")) for t in column(opened, "checkerboard", 9)]
+    press(opened, "checkerboard", 10)
+    times = [float(t.replace(",", "")) for t in column(opened, "checkerboard", 10)]
     assert times == sorted(times, reverse=True)
-    press(opened, "checkerboard", 9)
+    press(opened, "checkerboard", 10)
     assert column(opened, "checkerboard", 1) == original
 
 
 def test_unranked_rows_stay_below_when_sorted(opened: Any) -> None:
-    press(opened, "odd", 9)
+    press(opened, "odd", 10)
     assert set(column(opened, "odd", 1)[:2]) == {"best", "bounded"}
 
 
 def test_state_lives_in_the_address(opened: Any, browser: Any) -> None:
-    press(opened, "claw", 9)
+    press(opened, "claw", 10)
     find(opened, "#q").send_keys("nflows")
     find(opened, "#ranked").click()
     shown = find(opened, "#shown").text
-    assert "of 40 rows" in shown
+    assert "of 41 rows" in shown
     order, address = column(opened, "claw", 1), opened.current_url
     browser.get("about:blank")
     browser.get(address)
@@ -230,11 +232,38 @@ def test_details_by_keyboard(opened: Any) -> None:
     assert not find(opened, "dialog").is_displayed()
 
 
+def test_an_audit_cell_opens_its_checks(opened: Any) -> None:
+    find(opened, "#audit .failed:nth-child(2) button").send_keys("\ue007")
+    opened.implicitly_wait(5)
+    text = find(opened, "dialog[open] #more-body").text
+    opened.implicitly_wait(0)
+    assert find(opened, "#more-title").text == "sly on audit-2"
+    assert "Audit of sly: failed: balance, truth" in text
+    balance = discover().checks["balance"]
+    assert balance.question in text
+    assert "✗ fail" in text
+    assert f"Look at: {balance.remedy}" in text
+    assert discover().checks["log-det"].remedy not in text
+
+
+def test_the_dialog_is_accessible_and_breaks_no_word(opened: Any) -> None:
+    source = axe_source()
+    find(opened, "#audit .failed button").click()
+    opened.implicitly_wait(5)
+    find(opened, "dialog[open] table")
+    opened.implicitly_wait(0)
+    headings = opened.find_elements("css selector", "dialog thead th")
+    assert len({h.size["height"] for h in headings if h.text}) == 1
+    opened.execute_script(source)
+    opened.set_script_timeout(120)
+    assert opened.execute_async_script(AXE.replace("document, {", "'dialog', {"))["bad"] == []
+
+
 def test_every_row_is_there_without_javascript(built: Path, tmp_path: Path) -> None:
     driver = start(tmp_path, javascript=False)
     try:
         driver.get((built / "leaderboard.html").as_uri())
-        assert len(driver.find_elements("css selector", "tr[data-r]")) == 40
+        assert len(driver.find_elements("css selector", "tr[data-r]")) == 41
         assert find(driver, "noscript p").is_displayed()
         assert find(driver, "tr[data-r='0']").is_displayed()
     finally:

@@ -18,7 +18,9 @@ import pytest
 import synthetic
 
 from bench import records
+from bench.registry import discover
 from bench.report import build, page, pictures, raster, svg
+from bench.report.board import make_board
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 OPTIONAL = {"li", "td", "th", "tr", "thead", "tbody", "option", "p", "dt", "dd"}
@@ -126,7 +128,7 @@ def test_accessible_names_and_scopes(dom: Reader) -> None:
 
 def test_every_planned_row_is_in_the_page(dom: Reader) -> None:
     rows = [a["data-r"] for a in dom.all("tr") if "data-r" in a]
-    assert rows == [str(i) for i in range(40)]
+    assert rows == [str(i) for i in range(41)]
     shown = "".join(dom.text)
     assert "stopped after 600 s" in shown
     assert "p log(p/q) − p + q" in shown
@@ -135,7 +137,9 @@ def test_every_planned_row_is_in_the_page(dom: Reader) -> None:
 def test_the_download_is_the_csv_file(built: Path, html: str) -> None:
     data = payload(html)
     assert data["csv"] == (built / "leaderboard.csv").read_text()
-    assert len(data["rows"]) == 40
+    assert len(data["rows"]) == synthetic.planned()
+    for name, entry in discover().checks.items():
+        assert data["asked"][name] == [entry.question, entry.remedy]
     checks = data["rows"][0]["checks"]
     assert checks[0] == ["invariance", "pass", 1.3, 6.0, 4000, "E_q[r/q] = 1.003 ± 0.002"]
 
@@ -177,6 +181,22 @@ def test_size_budgets(tmp_path: Path) -> None:
     assert len(html.encode()) <= 900 * 1000
     assert Reader(html).tags[-1][0] == "script"
     assert html.count("data-r=") == 720
+
+
+def test_twenty_thousand_cells_stay_below_six_megabytes(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    plugins = synthetic.write(results, synthetic.many(1, rows=200, audits=1), artifacts=False)
+    small = make_board(results, plugins)
+    (view,), (audit,) = small.views, small.audits
+    full = replace(
+        small,
+        views=tuple(replace(view, data=replace(view.data, name=f"set-{i}")) for i in range(94)),
+        audits=tuple(replace(audit, data=replace(audit.data, name=f"truth-{i}")) for i in range(6)),
+    )
+    assert full.rows == 20_000
+    html = page.render(full, "")
+    assert html.count("data-r=") == 20_000
+    assert len(html.encode()) <= 6_000_000
 
 
 def test_png_decodes_to_what_was_encoded() -> None:

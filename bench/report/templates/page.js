@@ -102,12 +102,23 @@ function grid(title, head, rows) {
   for (const h of head) { const th = make('th', h); th.scope = 'col'; tr.append(th); }
   if (head.length) table.append(make('thead', tr));
   table.append(make('tbody', ...rows.map(r => make('tr', ...r.map((v, i) => {
-    const c = make(!head.length && !i ? 'th' : 'td', v === null ? '–' : String(v));
+    const c = make(!head.length && !i ? 'th' : 'td', v === null || v instanceof Node ? v : String(v));
     if (c.tagName === 'TH') c.scope = 'row';
-    if (v === 'fail') c.className = 'bad';
+    if (/^[✗!] /.test(v)) c.className = 'bad';
     return c;
   })))));
   return [make('h3', title), table];
+}
+
+const marks = {pass: '✓', fail: '✗', inconclusive: '?', error: '!', 'n/a': '–'};
+
+function checks(rows, asked) {
+  return grid('Checks', ['check', 'verdict', 'statistic', 'threshold', 'n', 'detail'], rows && rows.map(r => {
+    const [name, verdict, statistic, threshold, n, detail] = r, [question, remedy] = asked[name] || [];
+    const what = make('span', name, make('small', question || '')), why = make('span', detail);
+    if (remedy && (verdict === 'fail' || verdict === 'error')) why.append(make('small', make('b', 'Look at: '), remedy));
+    return [what, marks[verdict] + ' ' + verdict, statistic, threshold, n, why];
+  }));
 }
 
 async function open(number) {
@@ -115,8 +126,9 @@ async function open(number) {
   $('#more-title').textContent = r.m + ' on ' + r.d;
   const status = make('p', r.s + (r.note ? ': ' + r.note : ''));
   if (r.s !== 'ok') status.className = 'bad';
-  $('#more-body').replaceChildren(status,
-    ...grid('Checks', ['check', 'verdict', 'statistic', 'threshold', 'n', 'detail'], r.checks),
+  $('#more-body').replaceChildren(status, ...(r.audit ? [make('p', 'Audit of ' + r.m + ': ' + r.audit)] : []),
+    ...checks(r.checks, all.asked),
+    ...(env && !r.checks ? [make('p', 'Checks, seeds and times: records/' + r.d + '/' + r.m + '.json')] : []),
     ...grid('Seeds', ['seed', 'test, ' + r.unit, 'validation, ' + r.unit, 'steps', 'kept step'], r.seeds),
     ...grid('Times, microseconds per sample', ['of', 'p20', 'p50', 'p80', 'n', ''], r.times),
     ...grid('Record', [], r.facts),
@@ -141,6 +153,7 @@ for (const table of tables) table.addEventListener('click', event => {
   order(table, th.cellIndex, next);
   save();
 });
+for (const b of $$('button[data-r]')) b.addEventListener('click', () => open(+b.dataset.r));
 q.addEventListener('input', apply);
 for (const e of [ranked, theme, ...boxes]) e.addEventListener('change', apply);
 $('#csv').addEventListener('click', download);
