@@ -81,6 +81,10 @@ class Flow(nn.Module):
         like = next(self.parameters(), torch.empty(0))
         return self.inverse(self.base.sample(n, like), context)
 
+    def autoregressive_layers(self) -> list[nn.Module]:
+        """The layers with a masked network, data to noise; each is triangular in its `order`."""
+        return [part for part in self.modules() if hasattr(part, "autoregressive_net")]
+
     def _check(self, x: Tensor, context: Tensor | None) -> None:
         check_points(x, self.dim)
         wanted = [x.shape[0], self.context_dim]

@@ -133,6 +133,15 @@ class MaskedUnivariate(Bijection):
             )
         self.autoregressive_net, self.family = made, family
 
+    @property
+    def order(self) -> Tensor:
+        """Position of each coordinate in the order that the masks keep, int64 [D]."""
+        return torch.arange(self.autoregressive_net.dim)
+
+    def transform(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """`forward`, as a flow calls it: z [B, D] and log |det dz/dx| [B]."""
+        return self(x, context)
+
     def _raw(self, x: Tensor, context: Tensor | None) -> Tensor:
         return self.autoregressive_net(x, context).view(*x.shape, self.family.parameters)
 

@@ -33,6 +33,10 @@ class Categorical(nn.Module):
         i = torch.arange(len(self.log_mass), device=x.device)
         return self.log_mass[i, x.long()].sum(1)
 
+    def conditionals(self, x: Tensor) -> Tensor:
+        """The table for each point of x [B, D], nats [B, D, K]."""
+        return self.log_mass.expand(len(x), -1, -1)
+
     def sample(self, n: int) -> Tensor:
         """n draws, int64 [n, D]."""
         return draw(self.log_mass.expand(n, -1, -1))

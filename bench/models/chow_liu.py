@@ -70,6 +70,16 @@ class ChowLiu(nn.Module):
         i = torch.arange(len(self.parent), device=x.device)
         return self.log_table[i, x[:, self.parent], x].sum(1)
 
+    @property
+    def order(self) -> Tensor:
+        """Position of each coordinate, its depth: parents come before their children. [D]"""
+        return self.depth
+
+    def conditionals(self, x: Tensor) -> Tensor:
+        """Log-masses of every level given the parent's in x [B, D], nats [B, D, K]."""
+        i = torch.arange(len(self.parent), device=x.device)
+        return self.log_table[i, x.long()[:, self.parent]]
+
     def sample(self, n: int) -> Tensor:
         """n draws from the root down, one depth at a time, int64 [n, D]."""
         x = torch.zeros(n, len(self.parent), dtype=torch.long, device=self.parent.device)

@@ -67,6 +67,11 @@ class DiscreteMADE(nn.Module):
         y = scaled(x, self.head.levels).to(self.net.final_layer.bias.dtype)
         return self.head.log_prob(self.outputs(y), x).sum(1)
 
+    def conditionals(self, x: Tensor) -> Tensor:
+        """Log-masses of every level given the coordinates before, nats [B, D, K]."""
+        y = scaled(x.long(), self.head.levels).to(self.net.final_layer.bias.dtype)
+        return log_masses(self.head, self.outputs(y))
+
     def sample(self, n: int) -> Tensor:
         """n draws, coordinate by coordinate in one pass over the network: int64 [n, D]."""
         bias = self.net.final_layer.bias
