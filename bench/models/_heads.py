@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.models._levels import log_marginals, scaled
+from bench.levels import log_marginals, scaled
 
 SPREAD = 2.0  #: initial log of 1 / scale of the logistics
 STEEPEST = 7.0  #: largest |log(1 / scale)|

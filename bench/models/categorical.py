@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from bench import model
 from bench.contract import DataSpec
-from bench.models._levels import draw, level_count, log_marginals
+from bench.levels import draw, level_count, log_marginals
 
 
 @model("categorical", accepts=["discrete", "binary"], likelihood="exact-discrete", family="table")

@@ -9,8 +9,8 @@ from bench import model
 from bench.contract import DataSpec
 from bench.flows.degree_blocked import degree_blocked_inverse
 from bench.flows.made import MADE
+from bench.levels import invert, level_count, scaled
 from bench.models._heads import Head, head_for, log_masses
-from bench.models._levels import invert, level_count, scaled
 
 
 @model(

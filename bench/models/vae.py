@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from bench import model
 from bench.contract import DataSpec
+from bench.levels import draw, level_count, scaled
 from bench.models._heads import Head, head_for, log_masses
-from bench.models._levels import draw, level_count, scaled
 
 VALUES = 2**21  #: decoder outputs in memory at once while scoring
 ROWS = 256  #: points drawn at once

@@ -18,8 +18,8 @@ from bench.contract import DataSpec, Splits
 from bench.datasets.conditional import audit_conditional_2, conditional_claw
 from bench.fitting import fit_seed, rebuilder
 from bench.flows import maf
+from bench.levels import draw
 from bench.models import linear_regression, maf_conditional, mixture_density
-from bench.models._levels import draw
 from bench.preparing import Prepared, view
 from bench.records import Check
 from bench.registry import DatasetEntry, ModelEntry, discover

@@ -97,7 +97,7 @@ def test_made_rows_read_earlier_coordinates_only(components, spec):
 
 def test_made_sampler_equals_coordinate_by_coordinate(spec):
     """The sampler's uniforms, inverted one coordinate at a time through the whole network."""
-    from bench.models._levels import invert, scaled
+    from bench.levels import invert, scaled
 
     net = built("made, logistics", 5, 4, spec)
     torch.manual_seed(2)
