@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +16,7 @@ EXACT = ("exact", "exact-discrete")
 SIGMAS = 6.0  #: no verdict is `fail` on fewer standard errors
 SUSPICIOUS = 3.0  #: from here on a bigger sample is drawn before anything is said
 POINTS = 4096  #: per call of log_prob
+CALL = 256  #: per call of an inexact one, whose noise the points of a call may share
 NOISY_POINTS = 16_384  #: points times samples per call of a bound
 
 
@@ -34,6 +35,8 @@ class Finding:
     what: str  #: the finding in words
     upper: bool = False  #: only a positive effect is a fault
     doubt: str = ""  #: why the estimate is untrustworthy; no verdict rests on it then
+    lower: bool = False  #: only a negative effect is a fault
+    sees: float | None = None  #: largest standard error of a pass; None: the threshold
 
     @property
     def z(self) -> float:
@@ -49,15 +52,33 @@ class Finding:
 
     def beyond(self, sigmas: float) -> bool:
         """The effect is on the wrong side by more than so many standard errors."""
-        return (self.z if self.upper else abs(self.z)) > sigmas
+        return self._wrong(self.z) > sigmas
+
+    @property
+    def blind(self) -> bool:
+        """The error hides effects that matter, and the estimate does not exclude them.
+
+        A one-sided finding far on the honest side excludes them, whatever its error.
+        """
+        if self.error <= self.visible:
+            return False
+        return self._wrong(self.effect) + SUSPICIOUS * self.error > self.threshold
+
+    @property
+    def visible(self) -> float:
+        """The largest standard error with which an absent effect is a finding."""
+        return self.threshold if self.sees is None else self.sees
 
     def check(self) -> Check:
-        """`fail` iff effect > threshold and > 6 standard errors; in doubt `inconclusive`."""
+        """`fail` iff effect > threshold and > 6 standard errors; blind or in doubt, no verdict."""
         verdict, tail = "pass", f"standard error {self.error:.1g}"
         if not self.known:
             verdict, tail = "inconclusive", self.doubt or "not a number"
         elif abs(self.effect) > self.threshold and self.beyond(SIGMAS):
-            verdict, tail = "fail", f"{self.z:+.1f} standard errors"
+            z = f"{self.z:+.1f} standard errors"
+            verdict, tail = "fail", z if math.isfinite(self.z) else "beyond any error"
+        elif self.blind:
+            verdict, tail = "inconclusive", f"{tail}, too large to see {self.visible:.2g}"
         return Check(
             verdict=verdict,
             statistic=self.effect,
@@ -66,23 +87,45 @@ class Finding:
             detail=f"{self.what} ({tail}).",
         )
 
+    def _wrong(self, effect: float) -> float:
+        """How far an effect lies on the side that is a fault."""
+        if self.upper or self.lower:
+            return effect if self.upper else -effect
+        return abs(effect)
 
-def refined(attempt: Callable[[int], Finding], sizes: Iterable[int]) -> Finding:
-    """The first finding that is plainly honest (within 3 standard errors), else the last one.
 
-    Honest models pay for the smallest size only; a suspicion is settled on fresh, bigger samples.
+def refined(attempt: Callable[[int], Finding], sizes: Sequence[int]) -> Finding:
+    """The first finding that a bigger sample would not settle, else the last one.
+
+    A suspicion (beyond 3 standard errors) is settled on fresh, bigger samples; so is a finding too
+    uncertain to see its threshold, if the largest size can be expected to. Sizes rise, and the
+    error falls with their square root. An effect without error, or in doubt, is final.
     """
-    for n in sizes:
-        finding = attempt(n)
-        if not finding.known or not finding.beyond(SUSPICIOUS):
+    for size in sizes:
+        found = attempt(size)
+        if not found.known or found.error == 0:
             break
-    return finding
+        reachable = found.error * math.sqrt(size / max(sizes[-1], 1)) <= found.visible
+        if not (found.beyond(SUSPICIOUS) or (found.blind and reachable)):
+            break
+    return found
 
 
-def mean_error(values: Tensor) -> tuple[float, float]:
-    """Mean and standard error of independent values [n], float64."""
+def mean_error(values: Tensor, call: int | None = None) -> tuple[float, float]:
+    """Mean and standard error of values [n], float64.
+
+    Args:
+        values: independent, but for those evaluated by one call.
+        call: rows per call, where these may share noise; the error is then the larger of the
+            independent values' and of the calls' (cluster-robust: Liang and Zeger, 1986).
+    """
     values = values.double()
-    return float(values.mean()), float(values.std(correction=1) / math.sqrt(len(values)))
+    mean, error = float(values.mean()), float(values.std(correction=1) / math.sqrt(len(values)))
+    if call is not None and len(values) > call:
+        sums = torch.stack([part.sum() for part in (values - mean).split(call)])
+        shared = float((sums.square().sum() * len(sums) / (len(sums) - 1)).sqrt()) / len(values)
+        error = max(error, shared)  # NaN stays NaN
+    return mean, error
 
 
 def bound_samples(subject: Subject) -> int | None:
@@ -93,22 +136,22 @@ def bound_samples(subject: Subject) -> int | None:
 def log_prob(subject: Subject, y: Tensor, samples: int | None = None) -> Tensor:
     """Log-density of model-space points y [n, ...] in nats, float64 [n], in batches of up to 4096.
 
-    A bound takes `samples` (default: the reported K).
+    A bound takes `samples` (default: the reported K). Inexact kinds meet batches of 256.
     """
     samples = samples or bound_samples(subject)
-    chunk = POINTS if samples is None else max(NOISY_POINTS // samples, 1)
+    chunk = POINTS if subject.likelihood in EXACT else min(CALL, NOISY_POINTS // (samples or 1))
     with torch.no_grad():
         parts = [
             subject.model.log_prob(part.to(subject.device), samples=samples).double().cpu()
-            for part in y.split(chunk)
+            for part in y.split(max(chunk, 1))
         ]
     return torch.cat(parts)
 
 
-def data_log_prob(subject: Subject, x: Tensor) -> Tensor:
+def data_log_prob(subject: Subject, x: Tensor, samples: int | None = None) -> Tensor:
     """`log_prob` of points in the data's own units [n, *shape], ledger included. float64 [n]"""
     y, ledger = subject.space.forward(x, None)
-    return log_prob(subject, y) + ledger
+    return log_prob(subject, y, samples) + ledger
 
 
 def draws(subject: Subject, times: int = 1) -> Tensor:

@@ -12,13 +12,15 @@ from bench.checks._base import EXACT, NotApplicable
 from bench.subject import Subject
 
 
-def require_flow(subject: Subject) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """The model's transform, or NotApplicable."""
+def require_flow(
+    subject: Subject, kinds: tuple[str, ...] = EXACT
+) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """The model's transform, or NotApplicable; so too for other kinds of likelihood."""
     if subject.space.discrete:
         raise NotApplicable("the model is discrete")
     if subject.model.transform is None:
         raise NotApplicable("the model has no transform")
-    if subject.likelihood not in EXACT:
+    if subject.likelihood not in kinds:
         raise NotApplicable(f"the log-determinant is of kind {subject.likelihood}")
     return subject.model.transform
 

@@ -5,6 +5,7 @@ Catches batch norm left in training mode, statistics of the test batch, hidden r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -12,13 +13,17 @@ from torch import Tensor
 
 from bench import check
 from bench.adapters import Adapted
-from bench.checks._base import EXACT, NotApplicable, bound_samples, flat, spread
+from bench.checks._base import EXACT, SIGMAS, NotApplicable, bound_samples, flat, spread
 from bench.records import Check
 from bench.subject import Subject
 
 POINTS, OUTLIERS, FAR = 256, 1000, 20.0
+NOISY_POINTS, NOISY_OUTLIERS = 64, 100  #: of inexact kinds, which are evaluated many times
+REPEATS = (8, 48)  #: evaluations of an inexact kind; the second number settles a suspicion
+FEWER = 8  #: a bound takes so many times fewer samples: only its noise grows
 LAYERS = 16  #: depth that the float32 tolerance allows for
-NOISY = 1e-2  #: absolute tolerance of inexact kinds, whose solvers may adapt to the batch, nats
+NOISY = 1e-2  #: tolerance of inexact kinds, whose solvers may adapt to the batch, nats
+RELATIVE = 1e-5  #: tolerance per nat of the value
 ROUNDING = 0.05  #: largest difference that may be called rounding, nats
 
 Value = Callable[[Tensor], Tensor]
@@ -34,9 +39,11 @@ Variant = tuple[str, Tensor, Tensor]  #: name, rows, their values there
     ),
 )
 def invariance(subject: Subject) -> Check:
-    """Largest change of log_prob, nats, in units of the float tolerance at that point."""
+    """Largest change of log_prob, nats, against the tolerance at that point."""
     if subject.likelihood == "none":
         raise NotApplicable("the model reports no likelihood")
+    if subject.likelihood not in EXACT:
+        return _noisy(subject, subject.test[:NOISY_POINTS])
     x = subject.test[:POINTS]
     worst, name, size, limit = _worst(subject, subject.model, x)
     detail = f"the largest change of a log-likelihood is {size:.2g} nats ({name})"
@@ -56,14 +63,12 @@ def _worst(
     subject: Subject, model: Adapted, x: Tensor, *, double: bool = False
 ) -> tuple[float, str, float, float]:
     """The worst variant: excess over the tolerance, name, size in nats, tolerance in nats."""
-    exact = subject.likelihood in EXACT
     value = _evaluator(subject, model)
-    variants = _strict(subject, value, x) if exact else _seeded(subject, value, x)
     reference = value(x)
-    limits = _tolerance(reference, flat(x).shape[1], exact, double)
+    limits = _tolerance(reference, flat(x).shape[1], double)
     found = (0.0, "none", 0.0, float(limits.min()))
-    for name, rows, values in variants:
-        change = _difference(reference[rows], values)
+    for name, rows, values in _variants(subject, value, x):
+        change = _difference(reference[rows], values).abs()
         excess = change / limits[rows]
         i = int(excess.argmax())
         if float(excess[i]) >= found[0]:
@@ -71,13 +76,62 @@ def _worst(
     return found
 
 
-def _evaluator(subject: Subject, model: Adapted) -> Value:
-    """One call of log_prob; an inexact kind gets the same noise at every call."""
-    samples, exact = bound_samples(subject), subject.likelihood in EXACT
+def _noisy(subject: Subject, x: Tensor) -> Check:
+    """An inexact kind: its mean over the noise may not change, at any point nor on average.
+
+    Each pair of evaluations starts from the same random numbers. Where both give a point the same
+    noise it cancels; where it is fresh (another order, another batch size, a generator of its own)
+    it counts as noise.
+    """
+    start = 0
+    for repeats in REPEATS:
+        excess, name, size, limit = _worst_mean(subject, x, range(start, start + repeats))
+        start += repeats
+        if excess <= 1:
+            break
+    detail = f"over {repeats} evaluations, the likeliest change of a mean is {size:.2g} nats"
+    return Check(
+        verdict="pass" if excess <= 1 else "fail",
+        statistic=size,
+        threshold=limit,
+        n=len(x),
+        detail=f"{detail} ({name}).",
+    )
+
+
+def _worst_mean(subject: Subject, x: Tensor, seeds: range) -> tuple[float, str, float, float]:
+    """The likeliest change of a mean: its excess over tolerance and 6 errors, name, size, limit."""
+    changes: dict[str, list[Tensor]] = {}
+    limits = torch.empty(0)
+    for seed in seeds:
+        value = _evaluator(subject, subject.model, seed)
+        reference = value(x)
+        limits = NOISY + RELATIVE * torch.nan_to_num(reference.abs(), nan=0.0, posinf=0.0)
+        for name, rows, values in _variants(subject, value, x, NOISY_OUTLIERS):
+            change = _difference(values, reference[rows])
+            changes.setdefault(name, []).append(torch.cat([change, change.mean()[None]]))
+    found = (-1.0, "none", 0.0, NOISY)
+    for name, parts in changes.items():
+        change = torch.stack(parts)  # [seeds, points and their mean]
+        limit = torch.cat([limits[: change.shape[1] - 1], limits.mean()[None]])
+        mean, error = change.mean(0).abs(), change.std(0) / math.sqrt(len(seeds))
+        z = torch.where(change.isinf().all(0), math.inf, (mean / error).nan_to_num(nan=0.0))
+        excess = torch.minimum(mean / limit, z / SIGMAS)
+        i = int(excess.argmax())
+        if float(excess[i]) > found[0]:
+            found = (float(excess[i]), name, float(mean[i]), float(limit[i]))
+    return found
+
+
+def _evaluator(subject: Subject, model: Adapted, seed: int | None = None) -> Value:
+    """One call of log_prob; with a seed, from the same random numbers every time."""
+    samples = bound_samples(subject)
+    if samples is not None:
+        samples = max(samples // FEWER, 1)
 
     def value(x: Tensor) -> Tensor:
-        if not exact:
-            torch.manual_seed(55 + subject.seed)
+        if seed is not None:
+            torch.manual_seed(1_000 * subject.seed + seed)
         with torch.no_grad():
             return model.log_prob(x, samples=samples).double().cpu()
 
@@ -85,22 +139,22 @@ def _evaluator(subject: Subject, model: Adapted) -> Value:
 
 
 def _difference(a: Tensor, b: Tensor) -> Tensor:
-    """|a - b|, 0 where both are the same infinity, infinite where one is NaN."""
-    same = torch.zeros_like(a)
-    return torch.where(a == b, same, torch.nan_to_num((a - b).abs(), nan=torch.inf))
+    """a - b, 0 where both are the same infinity, infinite where one is NaN."""
+    return torch.where(a == b, torch.zeros_like(a), torch.nan_to_num(a - b, nan=torch.inf))
 
 
-def _tolerance(reference: Tensor, dim: int, exact: bool, double: bool) -> Tensor:
-    """Rounding allowed at each point, nats."""
+def _tolerance(reference: Tensor, dim: int, double: bool) -> Tensor:
+    """Rounding allowed at each point of an exact kind, nats."""
     size = torch.nan_to_num(reference.abs(), nan=0.0, posinf=0.0)
     if double:
         return 1e-6 + 1e-9 * size
-    floor = max(1e-4, 1e-6 * dim * LAYERS) if exact else NOISY
-    return floor + 1e-5 * size
+    return max(1e-4, 1e-6 * dim * LAYERS) + RELATIVE * size
 
 
-def _strict(subject: Subject, value: Value, x: Tensor) -> Iterator[Variant]:
-    """Everything that an exact log_prob must not react to."""
+def _variants(
+    subject: Subject, value: Value, x: Tensor, outliers: int = OUTLIERS
+) -> Iterator[Variant]:
+    """Everything that a log_prob must not react to."""
     n = len(x)
     order = torch.randperm(n, generator=subject.generator(111)).to(x.device)
     few, some = torch.arange(min(16, n)), torch.arange(min(63, n))
@@ -108,19 +162,8 @@ def _strict(subject: Subject, value: Value, x: Tensor) -> Iterator[Variant]:
     yield "alone", few, torch.cat([value(x[i : i + 1]) for i in few.tolist()])
     yield "in batches of 7", some, torch.cat([value(part) for part in x[some].split(7)])
     yield "in another order", torch.arange(n), value(x[order])[order.argsort().cpu()]
-    yield "beside outliers", torch.arange(n), value(torch.cat([x, _outliers(subject, x)]))[:n]
-    if subject.model.sample is not None:
-        subject.model.sample(7)
-        yield "after sampling", torch.arange(n), value(x)
-
-
-def _seeded(subject: Subject, value: Value, x: Tensor) -> Iterator[Variant]:
-    """What must hold for equal noise: only calls of one batch size draw it alike."""
-    n, half = len(x), len(x) // 2
-    yield "twice", torch.arange(n), value(x)
-    mixed = torch.cat([x[:half], _outliers(subject, x)[: n - half]])
-    if len(mixed) == n:
-        yield "beside outliers", torch.arange(half), value(mixed)[:half]
+    far = _outliers(subject, x)[:outliers]
+    yield "beside outliers", torch.arange(n), value(torch.cat([x, far]))[:n]
     if subject.model.sample is not None:
         subject.model.sample(7)
         yield "after sampling", torch.arange(n), value(x)

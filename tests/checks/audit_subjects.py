@@ -1,4 +1,4 @@
-"""Subjects for the battery: data, honest models, and models that cheat in one way each.
+"""Small subjects for the tests of the battery: data, honest models, cheats of bench.calibration.
 
 Every model is a function of the DataSpec, like a plugin's `build`; nothing here is trained, for an
 untrained flow is as honest a density as a trained one.
@@ -13,15 +13,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Independent, MultivariateNormal, Normal, StudentT
 
 from bench.adapters import Adapted, adapt
+from bench.calibration import calls, densities, planted, samplers
+from bench.calibration import levels as on_levels
+from bench.calibration.honest import TableMixture, misfit, multivariate, student
+from bench.calibration.honest import cauchy as cauchy
 from bench.contract import DataSpec, Density, Splits
 from bench.datasets._densities import GaussianMixture, Stretched
 from bench.datasets.audit_truths import audit_continuous_64
-from bench.flows import maf, realnvp
-from bench.models import categorical, histogram, kde, vae
-from bench.models._levels import draw
+from bench.flows import Bijection, Composite, Flow, maf, realnvp
+from bench.models import categorical, chow_liu, histogram, kde, vae
 from bench.registry import DatasetEntry, ModelEntry
 from bench.settings import Evaluation
 from bench.spaces import Space, dequantized, native, standard
@@ -159,24 +161,9 @@ def _adapted(build: Build, spec: DataSpec, seed: int) -> Adapted:
 
 # ---------------------------------------------------------------------------------- honest models
 
-
-def gaussian(data: DataSpec) -> Any:
-    x = data.train
-    return MultivariateNormal(x.mean(0), torch.cov(x.T).reshape(data.dim, data.dim))
-
-
-def misfit(data: DataSpec) -> Any:
-    """Off centre and twice too wide."""
-    return Independent(Normal(torch.full((data.dim,), 0.7), torch.full((data.dim,), 2.0)), 1)
-
-
-def student(data: DataSpec) -> Any:
-    """Three degrees of freedom."""
-    return Independent(StudentT(3.0, torch.zeros(data.dim), torch.full((data.dim,), 0.8)), 1)
-
-
-def cauchy(data: DataSpec) -> Any:
-    return Independent(StudentT(1.0, torch.zeros(data.dim), torch.ones(data.dim)), 1)
+gaussian = multivariate
+table = categorical.build
+Mixture = TableMixture
 
 
 def mixture(data: DataSpec) -> Any:
@@ -185,31 +172,29 @@ def mixture(data: DataSpec) -> Any:
     return Mixture(5, random_state=0, covariance_type="diag")
 
 
-class Twisted(nn.Module):
-    """A random flow behind a diagonal scale, with everything that a flow offers."""
+class Shrunk(Bijection):
+    """A constant scale."""
 
-    scale = 0.6
+    def __init__(self, dim: int, scale: float) -> None:
+        super().__init__()
+        self.register_buffer("log_scale", torch.full((dim,), math.log(scale)))
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return x * torch.exp(-self.log_scale), -self.log_scale.sum().expand(len(x))
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return z * torch.exp(self.log_scale), self.log_scale.sum().expand(len(z))
+
+
+class Twisted(Flow):
+    """A random flow and a diagonal scale behind it."""
 
     def __init__(self, data: DataSpec) -> None:
-        super().__init__()
-        self.flow = realnvp(data.dim, hidden=16, layers=4, blocks=1) if data.dim > 1 else maf(1, 16)
-        for parameter in self.flow.parameters():
+        dim = data.dim
+        flow = realnvp(dim, hidden=16, layers=4, blocks=1) if dim > 1 else maf(1, 16)
+        for parameter in flow.parameters():
             nn.init.normal_(parameter, std=0.15)
-        self.register_buffer("log_scale", torch.full((data.dim,), math.log(self.scale)))
-
-    def transform(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        z, logabsdet = self.flow.transform(x * torch.exp(-self.log_scale))
-        return z, logabsdet - self.log_scale.sum()
-
-    def inverse(self, z: Tensor) -> Tensor:
-        return self.flow.inverse(z) * torch.exp(self.log_scale)
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        z, logabsdet = self.transform(x)
-        return self.flow.base.log_prob(z) + logabsdet
-
-    def sample(self, n: int) -> Tensor:
-        return self.inverse(torch.randn(n, self.flow.dim))
+        super().__init__(Composite([flow.bijection, Shrunk(dim, 0.6)]), dim)
 
 
 CONTINUOUS: dict[str, Build] = {
@@ -221,30 +206,6 @@ CONTINUOUS: dict[str, Build] = {
     "sklearn mixture": mixture,
     "flow": Twisted,
 }
-
-
-def table(data: DataSpec) -> Any:
-    return categorical.build(data)
-
-
-class Mixture(nn.Module):
-    """Equal mixture of smoothed point masses at 40 training rows: correlated and multimodal."""
-
-    keep = 0.9
-
-    def __init__(self, data: DataSpec) -> None:
-        super().__init__()
-        k = data.levels or 2
-        one_hot = nn.functional.one_hot(data.train[:40].long(), k).double()
-        self.register_buffer("log_mass", (one_hot * self.keep + (1 - self.keep) / k).log())
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        i = torch.arange(x.shape[1])
-        terms = self.log_mass[:, i, x.long()].sum(-1)
-        return torch.logsumexp(terms, 0) - math.log(len(self.log_mass))
-
-    def sample(self, n: int) -> Tensor:
-        return draw(self.log_mass[torch.randint(len(self.log_mass), (n,))])
 
 
 def auto_encoder(data: DataSpec) -> nn.Module:
@@ -260,79 +221,41 @@ DISCRETE: dict[str, Build] = {"categorical": table, "mixture": Mixture}
 # ----------------------------------------------------------------------------------------- cheats
 
 
-class MissingLogDet(Twisted):
-    def transform(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        z, logabsdet = super().transform(x)
-        return z, torch.zeros_like(logabsdet)
+def planting(wrong: planted.Wrong, honest: Build) -> Build:
+    """The cheat on an honest model that needs no training."""
+    return lambda data: wrong(honest(data), data)
 
 
-class MissingLastLogDet(Twisted):
-    def transform(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.flow.transform(x * torch.exp(-self.log_scale))
-
-
-class Bits(Twisted):
-    def log_prob(self, x: Tensor) -> Tensor:
-        return super().log_prob(x) / math.log(2)
+MissingLogDet = planting(planted.MissingLogDet, Twisted)
+MissingLastLogDet = planting(densities.DroppedLayer, Twisted)
+Bits = planting(planted.Bits, Twisted)
+FivePercent = planting(planted.FivePercentMore, Twisted)
+BatchNormLeftOn = planting(planted.BatchNormTraining, Twisted)
+BatchStatistics = planting(planted.BatchStatistics, Twisted)
+Cold = planting(planted.Tempered, Twisted)
+HiddenNoise = planting(calls.Blurred, Twisted)
+Parrot = planting(samplers.Rows, Twisted)
+HeavyTable = planting(planted.FivePercentMore, Mixture)
+DiscreteParrot = planting(samplers.Rows, Mixture)
+ColdTree = planting(on_levels.Sharpened, chow_liu.build)
+sum_of_weights = planting(on_levels.SumOfWeights, auto_encoder)
+falling = planting(on_levels.TwiceDivided, auto_encoder)
+five_percent_bound = planting(on_levels.FivePercentBound, auto_encoder)
 
 
 class OwnUnits(Twisted):
-    """Standardises once more inside and forgets that Jacobian."""
+    """Standardises once more inside and forgets that Jacobian, where the data have unit scale."""
 
-    def log_prob(self, x: Tensor) -> Tensor:
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return super().log_prob((x - 0.1) / 1.7)
 
-    def sample(self, n: int) -> Tensor:
+    def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         return super().sample(n) * 1.7 + 0.1
 
 
-class FivePercent(Twisted):
-    def log_prob(self, x: Tensor) -> Tensor:
-        return super().log_prob(x) + math.log(1.05)
-
-
-class BatchNormLeftOn(Twisted):
-    def __init__(self, data: DataSpec) -> None:
-        super().__init__(data)
-        self.norm = nn.BatchNorm1d(data.dim, affine=False)
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        self.norm.train(len(x) > 1)
-        scale = (self.norm.running_var + self.norm.eps).log().sum() / 2
-        return super().log_prob(self.norm(x)) - scale
-
-
-class BatchStatistics(Twisted):
-    def log_prob(self, x: Tensor) -> Tensor:
-        return super().log_prob(x - x.mean(0))
-
-
-class Cold(Twisted):
-    """Draws at temperature .9."""
-
-    def sample(self, n: int) -> Tensor:
-        return self.inverse(0.9 * torch.randn(n, self.flow.dim))
-
-
 class WrongInverse(Twisted):
-    def inverse(self, z: Tensor) -> Tensor:
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         return super().inverse(z) * 1.01
-
-
-class HiddenNoise(Twisted):
-    def log_prob(self, x: Tensor) -> Tensor:
-        return super().log_prob(x) + 0.1 * torch.randn(len(x))
-
-
-class Parrot(Twisted):
-    """Hands out training rows."""
-
-    def __init__(self, data: DataSpec) -> None:
-        super().__init__(data)
-        self.data = data
-
-    def sample(self, n: int) -> Tensor:
-        return self.data.train[torch.randint(len(self.data.train), (n,))]
 
 
 class Boaster:
@@ -343,52 +266,3 @@ class Boaster:
 
     def log_prob(self, x: Tensor) -> Tensor:
         return self.honest.log_prob(x) + 0.25
-
-
-class HeavyTable(Mixture):
-    def log_prob(self, x: Tensor) -> Tensor:
-        return super().log_prob(x) + math.log(1.05)
-
-
-class DiscreteParrot(Mixture):
-    def __init__(self, data: DataSpec) -> None:
-        super().__init__(data)
-        self.data = data
-
-    def sample(self, n: int) -> Tensor:
-        return self.data.train[torch.randint(len(self.data.train), (n,))]
-
-
-class ColdMixture(Mixture):
-    """Sharpens its tables by the power 1 / .81, as temperature .9 does to a normal."""
-
-    def sample(self, n: int) -> Tensor:
-        return draw(self.log_mass[torch.randint(len(self.log_mass), (n,))] / 0.81)
-
-
-class Overstating(nn.Module):
-    """A VAE whose bound goes through `wrong`."""
-
-    def __init__(self, data: DataSpec, wrong: Callable[[Tensor, int], Tensor]) -> None:
-        super().__init__()
-        self.honest, self.wrong = auto_encoder(data), wrong
-
-    def log_prob(self, x: Tensor, samples: int = 64) -> Tensor:
-        return self.wrong(self.honest.log_prob(x, samples), samples)
-
-    def sample(self, n: int) -> Tensor:
-        return self.honest.sample(n)
-
-
-def sum_of_weights(data: DataSpec) -> nn.Module:
-    """Forgets to divide by the number of samples."""
-    return Overstating(data, lambda bound, k: bound + math.log(k))
-
-
-def a_tenth_more(data: DataSpec) -> nn.Module:
-    return Overstating(data, lambda bound, k: bound + math.log(1.1))
-
-
-def falling(data: DataSpec) -> nn.Module:
-    """Divides twice."""
-    return Overstating(data, lambda bound, k: bound - math.log(k))

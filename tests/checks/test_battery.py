@@ -1,4 +1,7 @@
-"""Honest models pass the whole battery; each cheat fails at least the check made for it."""
+"""Untrained honest models pass the fast battery; each cheat fails the checks made for it.
+
+The whole battery, on trained models and all cheats: test_calibration.py.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import pytest
 import torch
 
 from bench.checks import battery
+from bench.registry import discover
 from bench.subject import Subject
 
 FLOW = {"log-det", "round-trip"}
@@ -17,8 +21,9 @@ ALWAYS = {"invariance", "balance", "copies"}
 Maker = Callable[[], Subject]
 
 
-def verdicts(subject: Subject) -> dict[str, str]:
-    return {c.name: c.verdict for c in battery.run(subject)}
+def verdicts(subject: Subject, names: set[str]) -> dict[str, str]:
+    chosen = [entry for name, entry in discover().checks.items() if name in names]
+    return {c.name: c.verdict for c in battery.run(subject, chosen)}
 
 
 HONEST: dict[str, tuple[Maker, set[str]]] = {
@@ -48,7 +53,7 @@ HONEST: dict[str, tuple[Maker, set[str]]] = {
             lambda dim=dim, count=count: a.discrete(
                 a.auto_encoder, dim, count, likelihood="lower-bound"
             ),
-            {"invariance", "sum", "copies", "bound"},
+            {"invariance", "sum", "copies"},
         )
         for dim, count in ((12, 2), (64, 2), (64, 17))
     },
@@ -57,7 +62,7 @@ HONEST: dict[str, tuple[Maker, set[str]]] = {
 
 @pytest.mark.parametrize(("make", "expected"), HONEST.values(), ids=HONEST.keys())
 def test_honest_models_pass(make: Maker, expected: set[str]) -> None:
-    found = battery.run(make())
+    found = battery.run(make(), fast=True)
     assert [c for c in found if c.verdict == "fail"] == []
     passed = {c.name for c in found if c.verdict == "pass"}
     assert passed >= expected
@@ -128,7 +133,7 @@ CHEATS: dict[str, tuple[Maker, set[str], set[str]]] = {
     "copies, dequantised": (lambda: a.dequantised(a.Parrot), {"copies"}, {"invariance"}),
     "mass 1.05, 12 x 2": (lambda: a.discrete(a.HeavyTable), {"sum"}, {"balance"}),
     "mass 1.05, 64 x 17": (lambda: a.discrete(a.HeavyTable, 64, 17), {"sum"}, {"balance"}),
-    "temperature .9, 64 x 17": (lambda: a.discrete(a.ColdMixture, 64, 17), {"balance"}, {"sum"}),
+    "temperature .9, 64 x 17": (lambda: a.discrete(a.ColdTree, 64, 17), {"balance"}, {"sum"}),
     "copies, 64 x 2": (lambda: a.discrete(a.DiscreteParrot, 64), {"copies"}, {"sum"}),
     "copies, 64 x 17": (lambda: a.discrete(a.DiscreteParrot, 64, 17), {"copies"}, {"sum"}),
     "bound without log K": (
@@ -136,8 +141,8 @@ CHEATS: dict[str, tuple[Maker, set[str], set[str]]] = {
         {"sum"},
         {"invariance"},
     ),
-    "bound and a tenth": (
-        lambda: a.discrete(a.a_tenth_more, 64, likelihood="lower-bound"),
+    "bound x 1.05": (
+        lambda: a.discrete(a.five_percent_bound, 64, likelihood="lower-bound"),
         {"sum"},
         {"bound"},
     ),
@@ -151,7 +156,7 @@ CHEATS: dict[str, tuple[Maker, set[str], set[str]]] = {
 
 @pytest.mark.parametrize(("make", "failing", "sound"), CHEATS.values(), ids=CHEATS.keys())
 def test_cheats_fail(make: Maker, failing: set[str], sound: set[str]) -> None:
-    found = verdicts(make())
+    found = verdicts(make(), failing | sound)
     assert {name for name, verdict in found.items() if verdict == "fail"} >= failing
     assert all(found[name] != "fail" for name in sound)
 
