@@ -8,8 +8,9 @@ from torch.nn import functional as F
 
 from bench.flows.bijection import Bijection
 from bench.flows.compose import differentiates
-from bench.flows.degree_blocked import degree_blocked_inverse
+from bench.flows.degree_blocked import masked_inverse
 from bench.flows.made import MADE
+from bench.kernels import Univariate, traced
 
 MIN_SCALE = 1e-3
 
@@ -17,13 +18,22 @@ MIN_SCALE = 1e-3
 class MaskedAffine(Bijection):
     """z_i = scale_i x_i + shift_i with scale = softplus(a) + 1e-3, (a, shift)_i = MADE(x_<i).
 
-    `forward` is one pass. `inverse` is one pass too (degree-blocked) unless autograd records it;
-    then it is D passes, each differentiable.
+    `forward` is one pass. `inverse` is one pass too (degree-blocked, fused where it can be) unless
+    autograd or a transform of torch's records it; then it is D passes, each differentiable.
     """
 
     def __init__(self, made: MADE) -> None:
         super().__init__()
         self.autoregressive_net = made
+
+    @property
+    def order(self) -> Tensor:
+        """Position of each coordinate in the order that the masks keep, int64 [D]."""
+        return torch.arange(self.autoregressive_net.dim)
+
+    def transform(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """`forward`, as a flow calls it: z [B, D] and log |det dz/dx| [B]."""
+        return self(x, context)
 
     def _scale_and_shift(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         parameters = self.autoregressive_net(x, context).view(x.shape[0], x.shape[1], 2)
@@ -41,10 +51,9 @@ class MaskedAffine(Bijection):
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B]."""
-        if not differentiates(self, z, context):
-            net = self.autoregressive_net
-            x, parameters = degree_blocked_inverse(net, _solve, z, context)
-            return x, -_scale(parameters[..., 0]).log().sum(1)
+        if not (traced() or differentiates(self, z, context)):
+            univariate = Univariate(min_scale=MIN_SCALE)
+            return masked_inverse(self.autoregressive_net, univariate, z, context)
         x = torch.zeros_like(z)
         for _ in range(z.shape[1]):
             scale, shift = self._scale_and_shift(x, context)
@@ -54,8 +63,3 @@ class MaskedAffine(Bijection):
 
 def _scale(raw: Tensor) -> Tensor:
     return F.softplus(raw) + MIN_SCALE
-
-
-def _solve(z: Tensor, parameters: Tensor) -> Tensor:
-    """x [n, B] from z [n, B] and parameters [n, 2, B]."""
-    return (z - parameters[:, 1]) / _scale(parameters[:, 0])

@@ -9,15 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from bench.flows.bijection import Bijection, check_points
-from bench.flows.spline import (
-    MIN_BIN,
-    MIN_SLOPE,
-    ElementwiseSpline,
-    Spline,
-    spline_forward,
-    spline_inverse,
-    spline_map,
-)
+from bench.flows.spline import MIN_BIN, MIN_SLOPE, ElementwiseSpline
+from bench.kernels import rq_spline_packed
+from bench.kernels.eager import Shape
 
 MIN_SCALE = 1e-3
 
@@ -118,15 +112,18 @@ class SplineCoupling(Coupling):
         kept = self.dim - self.moved
         self.unconditional = ElementwiseSpline(kept, bins, bound) if unconditional else None
 
-    def _spline(self, kept: Tensor, context: Tensor | None) -> Spline:
-        raw = self.transform_net(kept, context).view(kept.shape[0], self.moved, 3 * self.bins - 1)
-        bins = raw[..., : 2 * self.bins].unflatten(-1, (2, self.bins)) / self.logit_scale
-        return Spline(bins, raw[..., 2 * self.bins :], self.bound, self.min_bin, self.min_slope)
+    def _move(
+        self, moved: Tensor, kept: Tensor, context: Tensor | None, **how: bool
+    ) -> tuple[Tensor, Tensor]:
+        """The splines of the moved coordinates and their log-derivatives, [B, moved] each."""
+        raw = self.transform_net(kept, context).view(*moved.shape, 3 * self.bins - 1)
+        shape = Shape(self.bound, self.min_bin, self.min_slope, self.logit_scale)
+        return rq_spline_packed(moved, raw, shape, faithful=True, **how)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z [B, D] and log |det dz/dx| [B]."""
         kept, moved = self._split(x)
-        moved, slopes = spline_forward(moved, self._spline(kept, context))
+        moved, slopes = self._move(moved, kept, context)
         logabsdet = slopes.sum(1)
         if self.unconditional is not None:
             kept, more = self.unconditional(kept)
@@ -136,7 +133,7 @@ class SplineCoupling(Coupling):
     def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """z [B, D]."""
         kept, moved = self._split(x)
-        moved = spline_map(moved, self._spline(kept, context))
+        moved, _ = self._move(moved, kept, context, logabsdet=False)
         if self.unconditional is not None:
             kept = self.unconditional.map_only(kept)
         return self._join(kept, moved)
@@ -147,5 +144,5 @@ class SplineCoupling(Coupling):
         logabsdet = z.new_zeros(z.shape[0])
         if self.unconditional is not None:
             kept, logabsdet = self.unconditional.inverse(kept)
-        moved, slopes = spline_inverse(moved, self._spline(kept, context))
+        moved, slopes = self._move(moved, kept, context, inverse=True)
         return self._join(kept, moved), logabsdet + slopes.sum(1)

@@ -1,127 +1,67 @@
-"""The inverse of an autoregressive map in one pass over the network instead of D.
+"""The inverse of an autoregressive map in one pass over its network instead of D.
 
-A hidden unit of degree m needs the first m coordinates only. With the units of every layer sorted
-by degree the masked matrices are block lower triangular, so that each unit is computed once, from
-prefixes of arrays laid out [unit, batch], as soon as its coordinates are known. No masks are
-needed: the prefixes hold exactly the unmasked entries.
+The network's layers are handed to `bench.kernels`, which computes each hidden unit once, as soon as
+the coordinates that it sees are known.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from bench.flows.made import MADE, MaskedLinear
+from bench.flows.made import MADE
+from bench.kernels import MaskedInverse, Network, Univariate
+from bench.kernels.replay import Solve
 
-#: (z [n, B], parameters [n, outputs, B]) -> x [n, B]
-Solve = Callable[[Tensor, Tensor], Tensor]
+#: packed weights and call lists live as long as their network
+_INVERSES: WeakKeyDictionary[MADE, MaskedInverse] = WeakKeyDictionary()
 
 
-class Layer:
-    """One masked linear layer with its units sorted by degree.
+def masked_inverse(
+    made: MADE, univariate: Univariate, z: Tensor, context: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """x [B, D] and log |det dx/dz| [B], nats, of noise z [B, D].
 
-    `extra` [B, units] is what the context adds before the activation.
+    Dropout is off; nothing is recorded for autograd.
     """
-
-    def __init__(
-        self,
-        linear: MaskedLinear,
-        rows: Tensor | None,
-        columns: Tensor | None,
-        extra: Tensor | None = None,
-    ) -> None:
-        weight: Tensor = linear.weight
-        bias: Tensor = linear.bias
-        if rows is not None:
-            weight, bias = weight.index_select(0, rows), bias.index_select(0, rows)
-        self.weight = weight if columns is None else weight.index_select(1, columns)
-        self.bias = bias[:, None]
-        self.extra = extra
-        if extra is not None:
-            self.extra = extra.T if rows is None else extra.T.index_select(0, rows)
-
-    def units(self, begin: int, end: int, inputs: Tensor) -> Tensor:
-        """Values [end - begin, B] of some units from the known prefix of the inputs [k, B]."""
-        weight = self.weight[begin:end, : len(inputs)]
-        values = torch.addmm(self.bias[begin:end], weight, inputs)
-        return values if self.extra is None else values.add_(self.extra[begin:end])
+    return _inverse(made)(_network(made, context), univariate, z)
 
 
-class Walk:
-    """A MADE unrolled by degree for one batch; `known` holds what each later layer reads."""
-
-    def __init__(self, made: MADE, context: Tensor | None, targets: Tensor) -> None:
-        self.made, self.degrees = made, made.sorted_degrees
-        orders = made.orders()
-        extra = None if context is None else made.activation(made.context_layer(context))
-        self.first = Layer(made.initial_layer, orders[0], None, extra)
-        self.hidden: list[Layer] = []
-        for block, columns, rows in zip(made.blocks, orders, orders[1:], strict=False):
-            if made.residual:
-                extra = None if context is None else block.context_layer(context)
-                first, second = block.linear_layers
-                self.hidden += [Layer(first, rows, columns, extra), Layer(second, rows, columns)]
-            else:
-                self.hidden.append(Layer(block.linear, rows, columns))
-        self.last = Layer(made.final_layer, None, orders[-1])
-        shape = (len(self.degrees[0]), targets.shape[1])
-        self.known = [targets.new_empty(shape) for _ in range(1 + len(self.hidden))]
-
-    def steps(self) -> list[tuple[int, int]]:
-        """Ranges of coordinates that become known together: no hidden unit lies between them."""
-        starts = sorted({0}.union(*self.degrees))
-        return list(zip(starts, [*starts[1:], self.made.dim], strict=True))
-
-    def parameters(self, start: int, stop: int, x: Tensor) -> Tensor:
-        """Parameters [(stop - start) * outputs, B] of coordinates start..stop-1 from x[:start]."""
-        (self._residual if self.made.residual else self._feed_forward)(start, x)
-        top = self.known[-1][: bisect_right(self.degrees[-1], start)]
-        return self.last.units(start * self.made.outputs, stop * self.made.outputs, top)
-
-    def _residual(self, degree: int, x: Tensor) -> None:
-        """Compute the units of one degree, the same ones in every layer."""
-        begin = bisect_right(self.degrees[0], degree - 1)
-        end = bisect_right(self.degrees[0], degree)
-        if begin == end:
-            return
-        h = self.first.units(begin, end, x[:degree])
-        for i, block in enumerate(self.made.blocks):
-            before, between = self.known[2 * i], self.known[2 * i + 1]
-            before[begin:end] = block.activation(h)
-            t = self.hidden[2 * i].units(begin, end, before[:end])
-            between[begin:end] = block.activation(t)
-            h += self.hidden[2 * i + 1].units(begin, end, between[:end])
-        self.known[-1][begin:end] = h
-
-    def _feed_forward(self, degree: int, x: Tensor) -> None:
-        """The same without skips; here every layer may have degrees of its own."""
-        inputs = x[:degree]
-        activations = [self.made.activation, *(b.activation for b in self.made.blocks)]
-        for i, (layer, act) in enumerate(zip([self.first, *self.hidden], activations, strict=True)):
-            begin = bisect_right(self.degrees[i], degree - 1)
-            end = bisect_right(self.degrees[i], degree)
-            if begin < end:
-                self.known[i][begin:end] = act(layer.units(begin, end, inputs))
-            inputs = self.known[i][:end]
-
-
-@torch.no_grad()
 def degree_blocked_inverse(
     made: MADE, solve: Solve, z: Tensor, context: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Invert z [B, D] coordinate by coordinate: x [B, D] and its parameters [B, D, outputs].
 
-    `solve` inverts the univariate maps. Dropout is off; nothing is recorded for autograd.
+    `solve` inverts the univariate maps, (z [n, B], parameters [n, outputs, B]) to x [n, B]. Dropout
+    is off; nothing is recorded for autograd.
     """
-    targets = z.T.contiguous()
-    x = torch.empty_like(targets)
-    parameters = targets.new_empty(made.dim, made.outputs, targets.shape[1])
-    walk = Walk(made, context, targets)
-    for start, stop in walk.steps():
-        found = walk.parameters(start, stop, x).view(stop - start, made.outputs, targets.shape[1])
-        x[start:stop] = solve(targets[start:stop], found)
-        parameters[start:stop] = found
-    return x.T.contiguous(), parameters.permute(2, 0, 1)
+    x, _, parameters = _inverse(made).replayed(_network(made, context), z, solve, made.outputs)
+    return x, parameters
+
+
+def _inverse(made: MADE) -> MaskedInverse:
+    if made not in _INVERSES:
+        degrees = made.hidden_degrees
+        if made.residual:  # two layers per block
+            degrees = degrees[:1] * (1 + 2 * len(made.blocks))
+        _INVERSES[made] = MaskedInverse(made.dim, degrees)
+    return _INVERSES[made]
+
+
+@torch.no_grad()
+def _network(made: MADE, context: Tensor | None) -> Network:
+    """The layers as they are now, and what the context adds to each hidden one."""
+    layers = [made.initial_layer]
+    extras = [None if context is None else made.activation(made.context_layer(context))]
+    for block in made.blocks:
+        if made.residual:
+            layers += block.linear_layers
+            extras += [None if context is None else block.context_layer(context), None]
+        else:
+            layers.append(block.linear)
+            extras.append(None)
+    layers.append(made.final_layer)
+    weights, biases = [x.weight for x in layers], [x.bias for x in layers]
+    return Network(weights, biases, made.residual, made.activation, extras)
