@@ -16,7 +16,18 @@ from bench import cli, registry
 Write = Callable[[str, str], Path]
 Run = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).resolve().parent.parent.parent
-COMMANDS = ["list", "new", "check", "run", "cell", "plan", "leaderboard", "compare", "doctor", "data"]
+COMMANDS = [
+    "list",
+    "new",
+    "check",
+    "run",
+    "cell",
+    "plan",
+    "leaderboard",
+    "compare",
+    "doctor",
+    "data",
+]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
+from bench import trees
 from bench.errors import UsageError
 from bench.models import categorical, chow_liu, made
 from bench.models._heads import Logistics, Table, log_masses
@@ -139,9 +140,9 @@ def test_logistics_equals_differences_of_sigmoids():
 def test_chow_liu_tree_is_the_best_of_all(spec):
     """All 16 trees on 4 coordinates, scored on the smoothed tables."""
     x = points(400, 4, 3)
-    joint = chow_liu.pair_masses(x, 3, 1.0)
-    weight = chow_liu.mutual_information(joint)
-    parent, depth = chow_liu.spanning_tree(weight)
+    joint = trees.pair_masses(x, 3, 1.0)
+    weight = trees.mutual_information(joint)
+    parent, depth = trees.spanning_tree(weight)
     chosen = sum(weight[i, parent[i]].item() for i in range(1, 4))
     pairs = list(itertools.combinations(range(4), 2))
     trees = [t for t in itertools.combinations(pairs, 3) if _connected(t)]
