@@ -21,8 +21,14 @@ NAME = r"[a-z0-9]+(-[a-z0-9]+)*"  # no dots: `<name>.cost.json` stands beside `<
 MARKS = {"bench.model": "model", "bench.contract.model": "model"}
 MARKS |= {"bench.dataset": "dataset", "bench.contract.dataset": "dataset"}
 MARKS |= {"bench.check": "check", "bench.contract.check": "check"}
-OPENS_TEST = ("bench.load", "bench.evaluate")
-OPENS_TEST += ("bench.api", "bench.datasets", "bench.leaks", "bench.cell")
+OPENS_TEST = (
+    "bench.load",
+    "bench.evaluate",
+    "bench.api",
+    "bench.datasets",
+    "bench.leaks",
+    "bench.cell",
+)
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 

@@ -145,9 +145,9 @@ def test_chow_liu_tree_is_the_best_of_all(spec):
     parent, depth = trees.spanning_tree(weight)
     chosen = sum(weight[i, parent[i]].item() for i in range(1, 4))
     pairs = list(itertools.combinations(range(4), 2))
-    trees = [t for t in itertools.combinations(pairs, 3) if _connected(t)]
-    assert len(trees) == 16
-    assert chosen == pytest.approx(max(sum(weight[e].item() for e in t) for t in trees))
+    every = [t for t in itertools.combinations(pairs, 3) if _connected(t)]
+    assert len(every) == 16
+    assert chosen == pytest.approx(max(sum(weight[e].item() for e in t) for t in every))
     assert all(depth[i] == depth[parent[i]] + 1 for i in range(1, 4))
 
 
