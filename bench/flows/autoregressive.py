@@ -22,6 +22,8 @@ class MaskedAffine(Bijection):
     autograd or a transform of torch's records it; then it is D passes, each differentiable.
     """
 
+    fused = True
+
     def __init__(self, made: MADE) -> None:
         super().__init__()
         self.autoregressive_net = made

@@ -13,6 +13,8 @@ class Bijection(nn.Module):
 
     #: log |det J| is zero everywhere, so that a composition need not add it
     volume_preserving: bool = False
+    #: runs on `bench.kernels` where they are built and autograd does not record
+    fused: bool = False
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z [B, D] and log |det dz/dx| [B], nats."""

@@ -92,6 +92,8 @@ class SplineCoupling(Coupling):
         unconditional: the kept coordinates pass a learned spline each.
     """
 
+    fused = True
+
     def __init__(
         self,
         mask: Tensor | Sequence[bool],

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from bench import kernels
 from bench.flows.bijection import Bijection, check_points
 
 LOG_2PI = math.log(2 * math.pi)
@@ -80,6 +81,13 @@ class Flow(nn.Module):
         """
         like = next(self.parameters(), torch.empty(0))
         return self.inverse(self.base.sample(n, like), context)
+
+    @property
+    def path(self) -> str:
+        """`fused` where a part of the flow runs on the fused CPU kernels, else `eager`."""
+        like = next(self.parameters(), torch.empty(0))
+        served = any(getattr(part, "fused", False) for part in self.modules())
+        return "fused" if served and like.device.type == "cpu" and kernels.available() else "eager"
 
     def autoregressive_layers(self) -> list[nn.Module]:
         """The layers with a masked network, data to noise; each is triangular in its `order`."""

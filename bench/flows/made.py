@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -108,9 +107,6 @@ class MADE(nn.Module):
             raise ValueError("a residual MADE needs the same degrees in every hidden layer")
         self.dim, self.outputs, self.residual, self.activation = dim, outputs, residual, activation
         self.hidden_degrees = [d.tolist() for d in degrees]
-        self.sorted_degrees = [sorted(d) for d in self.hidden_degrees]
-        order = torch.stack([d.argsort(stable=True) for d in degrees])
-        self.register_buffer("order", order, persistent=False)
         self.initial_layer = MaskedLinear(hidden_mask(degrees[0], input_degrees(dim)))
         self.context_layer = nn.Linear(context_dim, hidden) if context_dim else None
         self.blocks = nn.ModuleList(
@@ -120,11 +116,6 @@ class MADE(nn.Module):
             for before, after in zip(degrees, degrees[1:], strict=False)
         )
         self.final_layer = MaskedLinear(output_mask(dim, outputs, degrees[-1]))
-
-    def orders(self) -> list[Tensor | None]:
-        """Per hidden layer the units by rising degree, int64 [hidden]; None where they are so."""
-        same = [d == sorted(d) for d in self.hidden_degrees]
-        return [None if s else o for s, o in zip(same, self.order, strict=True)]
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> Tensor:
         """Parameters [B, dim * outputs]."""

@@ -9,13 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.flows.spline import (
-    MIN_BIN,
-    MIN_SLOPE,
-    Spline,
-    spline_forward,
-    spline_inverse,
-)
+from bench.flows.spline import MIN_BIN, MIN_SLOPE
+from bench.kernels import Univariate, rq_spline_packed
+from bench.kernels.eager import Shape
 
 
 @dataclass(frozen=True)
@@ -39,19 +35,19 @@ class RationalQuadratic:
 
     def forward(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """y and log dy/dx, [*] each."""
-        return spline_forward(x, self._spline(raw))
+        return rq_spline_packed(x, raw, self.kernel.shape, faithful=True)
 
     def inverse(self, y: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """x and log dx/dy, [*] each."""
-        return spline_inverse(y, self._spline(raw))
+        return rq_spline_packed(y, raw, self.kernel.shape, inverse=True, faithful=True)
 
     def identity(self) -> Tensor | None:
         """Equal bins and slopes of one."""
         slope = math.log(math.expm1(1 - self.min_slope))
         return F.pad(torch.zeros(2 * self.bins), (0, self.bins - 1), value=slope)
 
-    def _spline(self, raw: Tensor) -> Spline:
-        bins = raw[..., : 2 * self.bins].unflatten(-1, (2, self.bins))
-        if self.logit_scale != 1:
-            bins = bins / self.logit_scale
-        return Spline(bins, raw[..., 2 * self.bins :], self.bound, self.min_bin, self.min_slope)
+    @property
+    def kernel(self) -> Univariate:
+        """The family as `bench.kernels` knows it."""
+        shape = Shape(self.bound, self.min_bin, self.min_slope, self.logit_scale)
+        return Univariate(self.bins, shape)

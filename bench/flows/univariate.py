@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from bench.flows.bijection import Bijection, check_points
 from bench.flows.compose import differentiates
 from bench.flows.coupling import Coupling, MakeNet
-from bench.flows.degree_blocked import degree_blocked_inverse
+from bench.flows.degree_blocked import degree_blocked_inverse, masked_inverse
 from bench.flows.made import MADE
+from bench.kernels import traced
 
 
 class Univariate(Protocol):
@@ -54,6 +55,7 @@ class Elementwise(Bijection):
         start = family.identity()
         raw = torch.randn(dim, family.parameters) if start is None else start.expand(dim, -1)
         self.raw = nn.Parameter(raw.clone())
+        self.fused = hasattr(family, "kernel")
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z [B, D] and log |det dz/dx| [B]."""
@@ -87,6 +89,7 @@ class UnivariateCoupling(Coupling):
     ) -> None:
         super().__init__(mask, make_net, family.parameters)
         self.family, self.unconditional = family, kept
+        self.fused = hasattr(family, "kernel")
 
     def _raw(self, kept: Tensor, context: Tensor | None) -> Tensor:
         return self.transform_net(kept, context).view(len(kept), self.moved, self.family.parameters)
@@ -132,6 +135,7 @@ class MaskedUnivariate(Bijection):
                 f"{made.outputs}. Build it so: MADE(dim, hidden, outputs={family.parameters})"
             )
         self.autoregressive_net, self.family = made, family
+        self.fused = hasattr(family, "kernel")
 
     @property
     def order(self) -> Tensor:
@@ -154,7 +158,10 @@ class MaskedUnivariate(Bijection):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B]."""
         check_points(z, self.autoregressive_net.dim)
-        if not differentiates(self, z, context):
+        if not (traced() or differentiates(self, z, context)):
+            kernel = getattr(self.family, "kernel", None)
+            if kernel is not None:
+                return masked_inverse(self.autoregressive_net, kernel, z, context)
             x, raw = degree_blocked_inverse(self.autoregressive_net, self._solve, z, context)
             return x, -self.family.forward(x, raw)[1].sum(1)
         x = torch.zeros_like(z)

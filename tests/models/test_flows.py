@@ -89,7 +89,9 @@ def test_a_reference_converts_to_its_twin(name):
 def test_what_has_no_counterpart_offers_no_conversion():
     from nflows.flows import SimpleRealNVP
 
-    flow = SimpleRealNVP(3, 8, 2, 1, batch_norm_between_layers=True)
+    flow = SimpleRealNVP(3, 8, 2, 1, batch_norm_within_layers=True)
+    assert adapt(flow).convert is not None  # a conditioner is copied as it is
+    flow._distribution = torch.nn.Identity()
     assert adapt(flow).convert is None
 
 
