@@ -159,14 +159,15 @@ def standard(train: Tensor, shape: tuple[int, ...], layout: str = "flat") -> Spa
 
 
 def stretched(train: Tensor, shape: tuple[int, ...], layout: str = "flat") -> Space:
-    """Off the standard on purpose: standard deviations .5 to .8 around -.25 and .25 in turn.
+    """Off the standard on purpose: standard deviations 1.2 to 1.5 around -.25 and .25 in turn.
 
     A model that standardises once more and forgets that Jacobian is then off by its logarithm,
-    which in standard units is zero; a model that is well made does not mind.
+    which in standard units is zero; a model that is well made does not mind. Above one, because a
+    coupling whose scales are bounded by one could not reach them from below.
     """
     space = standard(train, shape, layout)
     dim = train[0].numel()
-    scale = torch.linspace(0.5, 0.8, dim, dtype=torch.float64)
+    scale = torch.linspace(1.2, 1.5, dim, dtype=torch.float64)
     sign = 1 - 2 * (torch.arange(dim, dtype=torch.float64) % 2)
     return replace(
         space, name="stretched", steps=[*space.steps, Affine(0.25 * sign / scale, 1 / scale)]
