@@ -1,4 +1,5 @@
-"""Does the density integrate to one? In one and two dimensions, by a lattice rule.
+"""Does the density integrate to one? In one and two dimensions, by a lattice rule; beyond, for the
+model rebuilt on two coordinates, which audits its code and not its trained weights.
 
 Catches any error of mass: a missing log-determinant, wrong units, a forgotten Jacobian.
 """
@@ -23,6 +24,7 @@ from bench.checks._base import (
     mean_error,
     spread,
 )
+from bench.checks._crop import on_the_plane
 from bench.checks._noise import Noise, noise_of
 from bench.records import Check
 from bench.subject import Subject
@@ -44,7 +46,7 @@ WIDTH = 1.5  #: half of the nodes lie within this many standard deviations of th
 
 @check(
     "quadrature",
-    question="Does the density integrate to one, in one and two dimensions?",
+    question="Does the density integrate to one, on a line or a plane?",
     remedy=(
         "Compare the integral with simple numbers: 1.05 is a constant, e^c a forgotten log-"
         "determinant of c, the integral of q^1.44 bits reported as nats, the product of the "
@@ -55,10 +57,11 @@ def quadrature(subject: Subject) -> Check:
     """Integral minus one, with the spread over random shifts of the lattice as its error."""
     if subject.space.discrete:
         raise NotApplicable("the model is discrete; see sum")
-    if subject.spec.dim > 2:
-        raise NotApplicable(f"grids do not reach {subject.spec.dim} dimensions")
     if subject.likelihood == "none":
         raise NotApplicable("the model reports no likelihood")
+    where = "the density"
+    if subject.spec.dim > 2:
+        subject, where = on_the_plane(subject), "rebuilt on two coordinates, the density"
     exact = subject.likelihood in EXACT
     tolerance, levels = (TOLERANCE, LEVELS) if exact else (NOISY_TOLERANCE, NOISY_LEVELS)
     noise = noise_of(subject, math.inf if subject.likelihood == "unbiased" else VARIANCE)
@@ -67,7 +70,7 @@ def quadrature(subject: Subject) -> Check:
         integral, error = mean_error(found.values)
         if noise.doubt or abs(integral - 1) + 2 * error < tolerance:
             break
-    what = f"the density integrates to {integral:.5f}"
+    what = f"{where} integrates to {integral:.5f}"
     if found.bad:
         what = f"{what}, with {found.bad} NaN or infinite nodes counted as zero"
     return Finding(

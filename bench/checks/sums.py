@@ -19,10 +19,10 @@ from bench.checks._base import (
     SUSPICIOUS,
     Finding,
     NotApplicable,
-    flat,
     log_prob,
     refined,
 )
+from bench.checks._crop import cropped
 from bench.checks._noise import Noise, noise_of
 from bench.contract import DataSpec
 from bench.records import Check
@@ -118,23 +118,8 @@ def states(levels: int, spec: DataSpec) -> Tensor:
 
 
 def crop(spec: DataSpec, levels: int) -> DataSpec:
-    """The data on their most variable coordinates, as many as have at most 2^13 states.
-
-    A shaped layout keeps its number of axes: [1, 1, d].
-    """
+    """The data on as many coordinates as have at most 2^13 states, the most variable ones."""
     dim = 1
     while levels ** (dim + 1) <= CROP_STATES:
         dim += 1
-    train, valid = flat(spec.train), flat(spec.valid)
-    columns = train.double().var(0).argsort(descending=True, stable=True)[:dim].sort().values
-    shaped = spec.train.dim() > 2
-    shape = (*(1,) * (spec.train.dim() - 2), dim) if shaped else (dim,)
-    return DataSpec(
-        name=spec.name,
-        kind=spec.kind,
-        shape=shape,
-        levels=spec.levels,
-        n_train=len(train),
-        make_train=lambda: train[:, columns].reshape(-1, *shape),
-        make_valid=lambda: valid[:, columns].reshape(-1, *shape),
-    )
+    return cropped(spec, dim)
