@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -168,11 +169,19 @@ def test_a_hanging_data_set_is_stopped(
     clone: Path, plugin: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refresh, "START_UP", 0.1)  # less than any child needs
+    started, start = [], refresh.subprocess.Popen
+
+    def kept(*arguments: Any, **options: Any) -> Any:
+        started.append(start(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(refresh.subprocess, "Popen", kept)
     plugin("slow.py", TABLE.format(name="slow", body="import time; time.sleep(600)"))
     (said,) = refresh.refresh(cells("slow", time_limit=0.1), clone)
     assert said.startswith("slow: no data report: its audit was stopped after 0.2 s")
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)  # nothing of it is left
+    assert [process.returncode for process in started] == [-signal.SIGKILL]
+    with pytest.raises(ProcessLookupError):
+        os.killpg(started[0].pid, 0)  # nothing of its group is left
 
 
 def test_a_missing_package_costs_no_process(
