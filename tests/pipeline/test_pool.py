@@ -160,8 +160,10 @@ def test_abandoned_stops_everything(here: Path) -> None:
     assert gone(int((here / "endless.pid").read_text()))
 
 
+# a shell's background job inherits an ignored SIGINT, and hands it on to all that it starts
 PARENT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path[:0] = {path!r}
 from pathlib import Path
 from test_pool import a_spec, run
