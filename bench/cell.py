@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 from collections.abc import Callable
@@ -116,6 +117,8 @@ def execute(spec: CellSpec, root: Path | None, report: Report = NO_REPORT) -> Ou
 def check_only(spec: CellSpec, root: Path | None, fast: bool = False) -> list[records.Check]:
     """Train the first seed, or take it from `root`, and run the battery. Raises what went wrong."""
     _, subjects, _ = train(replace(spec, suite=spec.suite.model_copy(update={"seeds": 1})), root)
+    with contextlib.suppress(BenchError):  # the checks tell what is wrong with log_prob
+        subjects[0].scored = _scores(subjects[0])
     return battery.run(subjects[0], fast=fast)
 
 
@@ -143,7 +146,8 @@ def judge(
     rows = []
     for subject in subjects:
         report({"phase": "score", "seed": subject.seed, "seeds": len(subjects)})
-        rows.append(_scores(subject))
+        subject.scored = _scores(subject)
+        rows.append(subject.scored)
     points = torch.stack(rows)
     report({"phase": "check"})
     verdicts = battery.run(subjects[0])

@@ -23,22 +23,26 @@ def bits_per_dim(nats: float, dim: int) -> float:
     return -nats / (dim * math.log(2))
 
 
-def point_scores(subject: Subject, x: Tensor, context: Tensor | None = None) -> Tensor:
+def point_scores(
+    subject: Subject, x: Tensor, context: Tensor | None = None, rows: Tensor | None = None
+) -> Tensor:
     """Log-likelihood of each raw point in the data's own units, nats, float64 [n].
 
-    Given its context, in the data's own units as well, where the data have some.
+    Given its context, in the data's own units as well, where the data have some. Of some `rows`
+    [k] only, with the dequantization noise that they have among all: [k].
     Dequantized data: the mean over `noise_draws` of the log-density, a lower bound of log P(x)
     (Theis et al., arXiv 1511.01844, eq. 4). Bounds: with `bound_samples` samples per point.
     """
     draws = subject.evaluation.noise_draws if subject.space.noise else 1
     samples = subject.evaluation.bound_samples if subject.likelihood == "lower-bound" else None
     generator = subject.generator(2)
-    total = torch.zeros(len(x), dtype=torch.float64)
-    given = subject.contexts(context)
+    chosen = torch.arange(len(x)) if rows is None else rows
+    total = torch.zeros(len(chosen), dtype=torch.float64)
+    given = subject.contexts(None if context is None else context[chosen])
     with seeded(1_234_567 + subject.seed):
         for _ in range(draws):
             y, ledger = subject.space.forward(x, generator)
-            total += subject.log_prob(y.to(subject.device), samples, given) + ledger
+            total += subject.log_prob(y[chosen].to(subject.device), samples, given) + ledger[chosen]
     return total / draws
 
 

@@ -46,6 +46,8 @@ class Subject:
     rebuild: Callable[[DataSpec], Adapted] | None = field(default=None, repr=False)
     context_space: Space | None = None
     conditional_truth: ConditionalDensity | None = None
+    scored: Tensor | None = field(default=None, repr=False)
+    """Log-likelihoods of the test points as they are ranked, nats in the data's units, [n]."""
     view: str | None = None  #: which part of a conditional subject this is (bench.checks)
     make_double: Callable[[], Adapted | None] | None = field(default=None, repr=False)
     """Makes `double` of a view's model."""

@@ -16,6 +16,7 @@ from bench.checks import battery
 from bench.errors import BenchError
 from bench.pipeline.worker import one_thread
 from bench.records import Check
+from bench.scoring import point_scores
 
 COLUMNS = (
     "case", "name", "base", "truth", "honest", "named", "seed",
@@ -71,6 +72,8 @@ def run_task(task: Task) -> tuple[Task, list[dict[str, object]]]:
     started = process_time()
     try:
         subject = case.make(seed)
+        if subject.likelihood != "none":
+            subject.scored = point_scores(subject, subject.splits.test)
         started = process_time()
         found = battery.run(subject)
     except BenchError as error:

@@ -18,6 +18,7 @@ SUSPICIOUS = 3.0  #: from here on a bigger sample is drawn before anything is sa
 POINTS = 4096  #: per call of log_prob
 CALL = 256  #: per call of an inexact one, whose noise the points of a call may share
 NOISY_POINTS = 16_384  #: points times samples per call of a bound
+UNRESOLVED = 1e6  #: nats, beyond which float32 resolves no nat
 
 
 class NotApplicable(Exception):
@@ -166,6 +167,21 @@ def draws(subject: Subject, times: int = 1) -> Tensor:
     points = subject.evaluation.check_points * times
     drawn = subject.samples(points if subject.spec.dim <= 8 else points // 2)
     return drawn[torch.randperm(len(drawn), generator=subject.generator(101))]
+
+
+def resolved(log_q: Tensor) -> Tensor:
+    """Which are finite, and small enough that float32 still resolves a nat."""
+    return log_q.isfinite() & (log_q.abs() < UNRESOLVED)
+
+
+def usable(log_q: Tensor) -> Tensor:
+    """Which are resolved, or zero density."""
+    return (log_q == -math.inf) | resolved(log_q)
+
+
+def difference(a: Tensor, b: Tensor) -> Tensor:
+    """a - b, 0 where both are the same infinity, NaN where either is NaN."""
+    return torch.where(a == b, 0.0, a - b)
 
 
 def spread(x: Tensor) -> tuple[Tensor, Tensor]:

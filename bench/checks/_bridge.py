@@ -16,13 +16,7 @@ from torch import Tensor
 
 from bench.checks._base import mean_error
 
-UNRESOLVED = 1e6  #: nats, beyond which float32 resolves no nat
 RANGE = 1e4  #: nats within which a mass is sought
-
-
-def usable(log_q: Tensor) -> Tensor:
-    """Which are numbers, or zero density, and small enough that float32 still resolves a nat."""
-    return (log_q == -math.inf) | (log_q.isfinite() & (log_q.abs() < UNRESOLVED))
 
 
 @dataclass(frozen=True)

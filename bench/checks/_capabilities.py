@@ -64,11 +64,6 @@ def rows_at_once(subject: Subject) -> int:
     return max(min(VALUES // (subject.spec.dim * (subject.spec.levels or 1)), POINTS), 1)
 
 
-def difference(a: Tensor, b: Tensor) -> Tensor:
-    """|a - b|, 0 where both are the same infinity, NaN where either is NaN."""
-    return torch.where(a == b, 0.0, (a - b).abs())
-
-
 def probes(subject: Subject, n: int, purpose: int) -> dict[str, Tensor]:
     """n test points and n anywhere in the model's space, name -> [n, ...].
 

@@ -30,7 +30,7 @@ SEVERITY = ("n/a", "pass", "inconclusive", "error", "fail")
 def views(subject: Subject) -> Callable[[str], Sequence[Subject]]:
     """From a check's name to what it runs on: slices, or what it asks of many contexts at once."""
     slices = [_slice(subject, i) for i in _chosen(subject)]
-    across = {"invariance": [pairs_of(subject)], "memory": [subject]}
+    across = {"invariance": [pairs_of(subject)], "memory": [subject], "rescore": [subject]}
     return lambda check: across.get(check, slices)
 
 
@@ -88,6 +88,7 @@ def _slice(subject: Subject, row: int) -> Subject:
         rebuild=None if subject.rebuild is None else rebuilt,
         context_space=None,
         conditional_truth=None,
+        scored=None,
         view=f"at context ({', '.join(f'{v:.3g}' for v in raw.tolist()[:4])}{more})",
         make_double=doubled(subject, lambda m: _given(m, context.double(), contexts.double())),
     )

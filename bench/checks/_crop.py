@@ -54,4 +54,5 @@ def on_the_plane(subject: Subject) -> Subject:
         splits=Splits(spec.train, spec.valid, spec.valid),
         truth=None,
         rebuild=None,
+        scored=None,
     )

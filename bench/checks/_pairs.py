@@ -36,6 +36,7 @@ def pairs_of(subject: Subject) -> Subject:
         rebuild=None,
         context_space=None,
         conditional_truth=None,
+        scored=None,
         view="pairs",
         make_double=doubled(subject, lambda m: _model(m, spec, contexts.double())),
     )

@@ -27,6 +27,7 @@ from bench.checks._base import (
     log_prob,
     mean_error,
     refined,
+    resolved,
     spread,
 )
 from bench.checks._noise import Noise, noise_of
@@ -38,7 +39,6 @@ PILOT = 200  #: draws that choose the step, and are then left out
 SIZES, NOISY_SIZES = (1, 4, 16), (1, 4)  #: multiples of the usual number of draws
 VARIANCE = 0.035  #: of a point's averaged noise, nats^2; a bias of at most half its square is left
 LARGEST = 50.0  #: nats; an honest draw has a better neighbour by so much once in e^50
-UNRESOLVED = 1e6  #: nats
 STEPS = tuple(4.0 * 2.0**-k for k in range(7))  #: standard deviations, over sqrt(D)
 
 Move = Callable[[Tensor, Generator], Tensor]
@@ -78,7 +78,7 @@ def _imbalance(subject: Subject, noise: Noise, times: int) -> Finding:
     generator = subject.generator(151)
     move, name = _best(subject, noise, pilot, generator)
     here, flow = _values(subject, noise, rest), torch.zeros(len(rest), dtype=torch.float64)
-    lost = ~_usable(here).all(0)
+    lost = ~resolved(here).all(0)
     moved = move(rest, generator)
     # there and back the slope cancels; of levels, which go in circles, the second move is a new one
     opposite = move(rest, generator) if subject.space.discrete else 2 * rest - moved
@@ -105,11 +105,6 @@ def _values(subject: Subject, noise: Noise, y: Tensor) -> Tensor:
     return noise.values(lambda samples: log_prob(subject, y, samples))
 
 
-def _usable(log_p: Tensor) -> Tensor:
-    """Finite, and small enough that float32 still resolves a nat."""
-    return log_p.isfinite() & (log_p.abs() < UNRESOLVED)
-
-
 def _flow(here: Tensor, there: Tensor) -> Tensor:
     """Barker acceptance times log-ratio, the ratio cut at +-50 nats.
 
@@ -117,7 +112,7 @@ def _flow(here: Tensor, there: Tensor) -> Tensor:
     omission treat a move and its reverse alike, so that the mean of an honest model stays zero.
     """
     ratio = (there - here).clamp(-LARGEST, LARGEST)
-    return torch.where(_usable(here) & _usable(there), torch.sigmoid(ratio) * ratio, 0.0)
+    return torch.where(resolved(here) & resolved(there), torch.sigmoid(ratio) * ratio, 0.0)
 
 
 def _best(subject: Subject, noise: Noise, pilot: Tensor, generator: Generator) -> tuple[Move, str]:

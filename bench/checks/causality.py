@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from bench import check
-from bench.checks._base import EXACT, NotApplicable, flat, spread
+from bench.checks._base import EXACT, NotApplicable, difference, flat, spread
 from bench.checks._capabilities import (
     Values,
-    difference,
     method,
     order_of,
     precise,
@@ -155,7 +154,8 @@ def pattern(part: Part, x: Tensor, y: Tensor, columns: Tensor) -> Pattern:
     for j in columns.tolist():
         moved = flat(x).clone()
         moved[:, j] = flat(y)[:, j]
-        gap = difference(before, part.values(moved.reshape(x.shape)).double().view_as(before))
+        after = part.values(moved.reshape(x.shape)).double().view_as(before)
+        gap = difference(before, after).abs()
         undefined += int(gap.isnan().sum())
         gap = torch.where(gap.isnan(), 0.0, gap)
         change.append(gap.amax((0, 2)))

@@ -13,8 +13,17 @@ from torch import Tensor
 
 from bench import check
 from bench.adapters import Adapted
-from bench.checks._base import EXACT, SIGMAS, Finding, NotApplicable, draws, flat, spread
-from bench.checks._capabilities import difference, method, probes, rows_at_once, tables, terms
+from bench.checks._base import (
+    EXACT,
+    SIGMAS,
+    Finding,
+    NotApplicable,
+    difference,
+    draws,
+    flat,
+    spread,
+)
+from bench.checks._capabilities import method, probes, rows_at_once, tables, terms
 from bench.checks.quadrature import TOLERANCE, WIDTH, lattice
 from bench.records import Check
 from bench.subject import Subject
@@ -83,7 +92,7 @@ def _product(subject: Subject, direct: bool) -> Deviation:
         whole = model.log_prob(x).double()
         size = whole.abs().nan_to_num(nan=0.0, posinf=0.0)
         limit = max(ABSOLUTE * subject.spec.dim, MASS) + RELATIVE * size
-        return difference(parts.double().sum(1), whole), limit
+        return difference(parts.double().sum(1), whole).abs(), limit
 
     return deviation
 

@@ -23,8 +23,10 @@ from bench.checks._base import (
     draws,
     flat,
     log_prob,
+    resolved,
+    usable,
 )
-from bench.checks._bridge import Bridge, usable
+from bench.checks._bridge import Bridge
 from bench.checks._fit import Law
 from bench.checks._weights import distrust
 from bench.randomness import seeded
@@ -98,7 +100,7 @@ def _compare(subject: Subject, law: Law, x: Tensor) -> Finding:
     y = law.sample(len(x)).reshape(x.shape).to(x)
     there, here = _log_q(subject, y), _log_q(subject, x)
     again = there if exact else _log_q(subject, y)
-    sound, own = usable(there) & usable(again), usable(here) & (here > -math.inf)
+    sound, own = usable(there) & usable(again), resolved(here)
     log_r = law.log_prob(flat(y).cpu())
     bridge = Bridge(
         there=(there - log_r).where(sound, -math.inf),

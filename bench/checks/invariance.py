@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bench import check
 from bench.adapters import Adapted
-from bench.checks._base import EXACT, SIGMAS, NotApplicable, bound_samples, flat, spread
+from bench.checks._base import EXACT, SIGMAS, NotApplicable, bound_samples, difference, flat, spread
 from bench.records import Check
 from bench.subject import Subject
 
@@ -68,7 +68,7 @@ def _worst(
     limits = _tolerance(reference, flat(x).shape[1], double)
     found = (0.0, "none", 0.0, float(limits.min()))
     for name, rows, values in _variants(subject, value, x):
-        change = _difference(reference[rows], values).abs()
+        change = difference(reference[rows], values).nan_to_num(nan=math.inf).abs()
         excess = change / limits[rows]
         i = int(excess.argmax())
         if float(excess[i]) >= found[0]:
@@ -108,7 +108,7 @@ def _worst_mean(subject: Subject, x: Tensor, seeds: range) -> tuple[float, str, 
         reference = value(x)
         limits = NOISY + RELATIVE * torch.nan_to_num(reference.abs(), nan=0.0, posinf=0.0)
         for name, rows, values in _variants(subject, value, x, NOISY_OUTLIERS):
-            change = _difference(values, reference[rows])
+            change = difference(values, reference[rows]).nan_to_num(nan=math.inf)
             changes.setdefault(name, []).append(torch.cat([change, change.mean()[None]]))
     found = (-1.0, "none", 0.0, NOISY)
     for name, parts in changes.items():
@@ -136,11 +136,6 @@ def _evaluator(subject: Subject, model: Adapted, seed: int | None = None) -> Val
             return model.log_prob(x, samples=samples).double().cpu()
 
     return value
-
-
-def _difference(a: Tensor, b: Tensor) -> Tensor:
-    """a - b, 0 where both are the same infinity, infinite where one is NaN."""
-    return torch.where(a == b, torch.zeros_like(a), torch.nan_to_num(a - b, nan=torch.inf))
 
 
 def _tolerance(reference: Tensor, dim: int, double: bool) -> Tensor:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from bench import check
-from bench.checks._base import POINTS, SIGMAS, Finding, NotApplicable, log_prob
-from bench.checks._capabilities import difference, method
+from bench.checks._base import POINTS, SIGMAS, Finding, NotApplicable, difference, log_prob
+from bench.checks._capabilities import method
 from bench.checks.sums import ALL_STATES, crop, states
 from bench.records import Check
 from bench.subject import Subject
@@ -87,7 +87,7 @@ def _log_prob(subject: Subject) -> Check | None:
         energy = obj.log_unnormalized(x).double().cpu()
     stated = _number(obj, "log_partition")
     reported = log_prob(subject, x)
-    gap = difference(reported, energy - stated)
+    gap = difference(reported, energy - stated).abs()
     size = energy.abs() + abs(stated)
     noise = SIGMAS * CAUTION * _number(obj, "log_partition_error")
     limit = ABSOLUTE + RELATIVE * size + noise

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bench import check
-from bench.checks._base import EXACT, NotApplicable, log_prob
+from bench.checks._base import EXACT, NotApplicable, difference, log_prob
 from bench.records import Check
 from bench.subject import Subject
 
@@ -32,7 +32,7 @@ def precision(subject: Subject) -> Check:
     x = subject.test[:POINTS]
     exact = _exact(subject, x)
     scored = log_prob(subject, x)
-    change = torch.where(scored == exact, 0.0, scored - exact).nan_to_num(nan=torch.inf)
+    change = difference(scored, exact).nan_to_num(nan=torch.inf)
     errors = change.abs().sort().values
     middle, high = float(errors[len(errors) // 2]), float(errors[int(0.99 * (len(errors) - 1))])
     shift = abs(float(change.mean()))

@@ -17,6 +17,7 @@ from torch import Tensor
 from bench import check
 from bench.checks._base import (
     EXACT,
+    UNRESOLVED,
     Finding,
     NotApplicable,
     draws,
@@ -24,9 +25,10 @@ from bench.checks._base import (
     log_prob,
     mean_error,
     refined,
+    resolved,
     spread,
+    usable,
 )
-from bench.checks._bridge import UNRESOLVED, usable
 from bench.records import Check
 from bench.subject import Subject
 
@@ -166,7 +168,7 @@ def _moves(subject: Subject, x: Tensor, field: Field, h: float) -> Moves:
     """The moves from draws x [n, ...] by +h and -h."""
     rows = flat(x).double().cpu().nan_to_num(posinf=0.0, neginf=0.0)
     here, found = log_prob(subject, x), []
-    starts = usable(here) & here.isfinite()
+    starts = resolved(here)
     lost = ~starts
     for signed in (h, -h):
         y, returns = field.move(rows, signed)
