@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from types import ModuleType
@@ -74,7 +75,7 @@ def discover() -> Registry:
     registry = Registry({}, {}, [])
     for file in dict.fromkeys(plugin_files()):
         try:
-            entries = list(read(file))
+            entries = _entries(file, *_stamp(file))
         except PluginError as error:
             registry.problems.append(Problem(file, str(error)))
             continue
@@ -87,6 +88,21 @@ def discover() -> Registry:
                 )
             table[entry.name] = entry
     return registry
+
+
+@lru_cache(maxsize=1024)
+def _entries(file: Path, changed: int, size: int) -> tuple[Entry, ...]:
+    """The plugins of one file; parsed again when its stamp changes."""
+    return tuple(read(file))
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    """Time of the last change in nanoseconds, and bytes; zeros for a file that is not there."""
+    try:
+        status = file.stat()
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
 
 
 def plugin_files() -> Iterator[Path]:
@@ -113,8 +129,9 @@ def _entry_point_files() -> dict[Path, str]:
     A module that its distribution lacks keeps its would-be path, so that it is reported.
     """
     files = {}
+    installed = entry_points()  # reads every installed package's metadata: once
     for group in ("bench.models", "bench.datasets", "bench.checks"):
-        for point in entry_points(group=group):
+        for point in installed.select(group=group):
             top, *rest = point.module.split(".")
             spec = importlib.util.find_spec(top)
             origin = Path(spec.origin) if spec is not None and spec.origin else Path(f"{top}.py")
