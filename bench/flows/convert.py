@@ -5,7 +5,6 @@ nflows is not imported: parts are known by their class names and read through th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,24 +15,40 @@ from bench.flows.additive import AdditiveCoupling
 from bench.flows.autoregressive import MaskedAffine
 from bench.flows.bijection import Bijection
 from bench.flows.compose import Composite, Inverse
+from bench.flows.convert_families import (
+    KNOTS,
+    SPLINES,
+    check_affine,
+    elementwise,
+    family,
+    logit_scale,
+    moved,
+)
+from bench.flows.convert_images import (
+    IMAGE,
+    IMAGE_CONVERTERS,
+    VECTOR,
+    image_flow,
+    rank_across,
+    reshape,
+)
 from bench.flows.convert_nets import copied, made_net, masked_net, unsupported
 from bench.flows.coupling import AffineCoupling, SplineCoupling
 from bench.flows.flow import Flow
-from bench.flows.knots import CubicSpline, LinearSpline, QuadraticSpline
+from bench.flows.images.multiscale import Multiscale
 from bench.flows.linear import LULinear, Permutation
 from bench.flows.normalisation import ActNorm, BatchNorm
 from bench.flows.orthogonal import Householder, QRLinear, SVDLinear
-from bench.flows.rational_quadratic import RationalQuadratic
-from bench.flows.spline import MIN_BIN
-from bench.flows.univariate import Elementwise, MaskedUnivariate, Univariate, UnivariateCoupling
+from bench.flows.univariate import Elementwise, MaskedUnivariate, UnivariateCoupling
 
 
 def from_nflows(flow: nn.Module) -> Flow:
     """The in-house flow of the same weights as a trained nflows `Flow`.
 
     Weights are copied; device, dtype and training mode are the flow's; the global random state is
-    left alone. Converted are all transforms of vectors that `CONVERTERS` names, over a standard
-    normal (docs/flows.md).
+    left alone. Converted are all transforms of vectors that `CONVERTERS` names, and of images that
+    `IMAGE_CONVERTERS` names, over a standard normal (docs/flows.md). A flow of images becomes an
+    `ImageFlow`, whose noise is flat.
 
     Raises ValueError naming the part that has no counterpart.
     """
@@ -41,30 +56,51 @@ def from_nflows(flow: nn.Module) -> Flow:
         if not hasattr(flow, name):
             raise ValueError(f"{type(flow).__name__} is no nflows Flow: it has no {name}")
     base, embedding = flow._distribution, flow._embedding_net
-    if type(base).__name__ != "StandardNormal" or len(base._shape) != 1:
-        raise unsupported(base, "only a StandardNormal over vectors is")
+    noise = tuple(getattr(base, "_shape", ()))
+    if type(base).__name__ != "StandardNormal" or len(noise) not in (VECTOR, IMAGE):
+        raise unsupported(base, "only a StandardNormal over vectors or images is")
     if type(embedding).__name__ != "Identity":
         raise unsupported(embedding, "an embedding net is not; embed the context beforehand")
-    with torch.random.fork_rng(devices=[]):
-        bijection = _convert(flow._transform)
+    rank = rank_across(flow._transform, len(noise), backwards=True)
     like = next(flow.parameters(), torch.empty(0))
-    converted = Flow(bijection, base._shape[0], _context_dim(bijection)).to(like.device, like.dtype)
+    with torch.random.fork_rng(devices=[]):
+        bijection = _convert(flow._transform, len(noise)).to(like.device, like.dtype).eval()
+    if rank == len(noise) == VECTOR:
+        converted = Flow(bijection, noise[0], _context_dim(bijection))
+    else:
+        converted = image_flow(bijection, rank, noise, _context_dim(bijection))
     return converted.train(flow.training)
 
 
-def _convert(part: Any) -> Bijection:
+def _convert(part: Any, rank: int) -> Bijection:
+    """The bijection of a transform whose results have `rank` axes."""
     name = type(part).__name__
-    if name not in CONVERTERS:
-        raise unsupported(part, f"supported are {', '.join(CONVERTERS)}")
-    return CONVERTERS[name](part)
+    if name == "CompositeTransform":
+        return _composite(part, rank)
+    if name == "InverseTransform":
+        return Inverse(_convert(part._transform, rank_across(part, rank, backwards=True)))
+    if name == "MultiscaleCompositeTransform":
+        return _multiscale(part)
+    converters = CONVERTERS if rank == VECTOR else IMAGE_CONVERTERS
+    if name not in converters:
+        raise unsupported(part, f"supported are {', '.join((*NESTED, *converters))}")
+    return converters[name](part)
 
 
-def _composite(part: Any) -> Composite:
-    return Composite(_convert(child) for child in part._transforms)
+def _composite(part: Any, rank: int) -> Composite:
+    children: list[Bijection] = []
+    for child in reversed(part._transforms):
+        children.append(_convert(child, rank))
+        rank = rank_across(child, rank, backwards=True)
+    return Composite(reversed(children))
 
 
-def _inverse(part: Any) -> Inverse:
-    return Inverse(_convert(part._transform))
+def _multiscale(part: Any) -> Multiscale:
+    if part._split_dim != 1:
+        raise unsupported(part, "only a split of dimension 1 is supported")
+    shapes = [tuple(shape) for shape in part._output_shapes]
+    levels = zip(part._transforms, shapes, strict=True)
+    return Multiscale([_convert(level, len(shape)) for level, shape in levels], shapes)
 
 
 def _permutation(part: Any) -> Permutation:
@@ -105,32 +141,24 @@ def _act_norm(part: Any) -> ActNorm:
 
 
 def _additive_coupling(part: Any) -> AdditiveCoupling:
-    if part.unconditional_transform is not None:
-        raise unsupported(part, "an unconditional transform is not supported here")
-    return AdditiveCoupling(_mask(part), made_net(part.transform_net))
+    check_affine(part)
+    return AdditiveCoupling(moved(part), made_net(part.transform_net))
 
 
 def _affine_coupling(part: Any) -> AffineCoupling:
-    if part.unconditional_transform is not None:
-        raise unsupported(part, "an unconditional transform is not supported here")
-    probe = torch.linspace(-8, 8, 9)  # releases after 0.14 let the user choose the scale's map
-    activation = getattr(part, "scale_activation", None)
-    if activation is not None and not activation(probe).allclose(torch.sigmoid(probe + 2) + 1e-3):
-        raise unsupported(part, "only the scale sigmoid(a + 2) + 1e-3 is supported")
-    return AffineCoupling(_mask(part), made_net(part.transform_net))
+    check_affine(part)
+    return AffineCoupling(moved(part), made_net(part.transform_net))
 
 
 def _spline_coupling(part: Any) -> SplineCoupling:
     if part.tails != "linear" or part.min_bin_width != part.min_bin_height:
         raise unsupported(part, "only linear tails and equal least widths and heights are")
-    net = part.transform_net
-    hidden = getattr(net, "hidden_features", getattr(net, "hidden_channels", 1))
     ours = SplineCoupling(
-        _mask(part),
-        made_net(net),
+        moved(part),
+        made_net(part.transform_net),
         bins=part.num_bins,
         bound=part.tail_bound,
-        logit_scale=math.sqrt(hidden),
+        logit_scale=logit_scale(part),
         unconditional=part.unconditional_transform is not None,
         min_bin=part.min_bin_width,
         min_slope=part.min_derivative,
@@ -138,12 +166,6 @@ def _spline_coupling(part: Any) -> SplineCoupling:
     if ours.unconditional is not None:
         copied(ours.unconditional, part.unconditional_transform)
     return ours
-
-
-def _mask(part: Any) -> torch.Tensor:
-    mask = torch.zeros(part.features, dtype=torch.bool)
-    mask[part.transform_features.cpu()] = True
-    return mask
 
 
 def _masked_affine(part: Any) -> MaskedAffine:
@@ -155,53 +177,21 @@ def _masked_spline(part: Any) -> MaskedUnivariate:
     net = part.autoregressive_net
     dim = net.initial_layer.in_features
     # MADE has no attribute hidden_features, so nflows does not scale its logits
-    return MaskedUnivariate(masked_net(net, dim), _family(part, logit_scale=1.0))
+    return MaskedUnivariate(masked_net(net, dim), family(part, 1.0))
 
 
 def _univariate_coupling(part: Any) -> UnivariateCoupling:
-    net = part.transform_net
-    # of the couplings the linear one scales nothing
-    scaled = not type(part).__name__.startswith("PiecewiseLinear")
-    hidden = getattr(net, "hidden_features", 1) if scaled else 1
-    family = _family(part, math.sqrt(hidden))
     kept = part.unconditional_transform
     return UnivariateCoupling(
-        _mask(part), made_net(net), family, None if kept is None else _elementwise(kept)
+        moved(part),
+        made_net(part.transform_net),
+        family(part, logit_scale(part)),
+        None if kept is None else elementwise(kept, VECTOR),
     )
 
 
 def _elementwise(part: Any) -> Elementwise:
-    family = _family(part, logit_scale=1.0)
-    raw = torch.cat([p.detach() for p in part.parameters()], -1)
-    if raw.dim() != 2:
-        raise unsupported(part, "only splines over vectors are supported")
-    ours = Elementwise(raw.shape[0], family).to(raw.dtype)
-    ours.load_state_dict({"raw": raw})
-    return ours
-
-
-def _family(part: Any, logit_scale: float) -> Univariate:
-    """The spline of a transform by its class name."""
-    name = type(part).__name__
-    bins, tails = _bins(part), getattr(part, "tails", None) is not None
-    bound = getattr(part, "tail_bound", 1.0)
-    least = getattr(part, "min_bin_width", MIN_BIN)
-    if least != getattr(part, "min_bin_height", MIN_BIN):
-        raise unsupported(part, "only equal least widths and heights are supported")
-    if "RationalQuadratic" in name:
-        if not tails:
-            raise unsupported(part, "of rational-quadratic splines only linear tails are")
-        return RationalQuadratic(bins, bound, logit_scale, least, part.min_derivative)
-    kind = next(k for n, k in KNOTS.items() if n in name)
-    return kind(bins, bound, tails, logit_scale, least)
-
-
-def _bins(part: Any) -> int:
-    """The number of bins, which the elementwise transforms do not keep."""
-    for name in ("unnormalized_pdf", "unnormalized_widths"):
-        if hasattr(part, name):
-            return int(getattr(part, name).shape[-1])
-    return int(part.num_bins)
+    return elementwise(part, VECTOR)
 
 
 def _context_dim(bijection: Bijection) -> int:
@@ -210,15 +200,10 @@ def _context_dim(bijection: Bijection) -> int:
     return max(sizes, default=0)
 
 
-KNOTS: dict[str, type[LinearSpline | QuadraticSpline | CubicSpline]] = {
-    "Linear": LinearSpline,
-    "Quadratic": QuadraticSpline,
-    "Cubic": CubicSpline,
-}
+NESTED = ("CompositeTransform", "InverseTransform", "MultiscaleCompositeTransform")
 
 CONVERTERS: dict[str, Callable[[Any], Bijection]] = {
-    "CompositeTransform": _composite,
-    "InverseTransform": _inverse,
+    "ReshapeTransform": reshape,
     "Permutation": _permutation,
     "RandomPermutation": _permutation,
     "ReversePermutation": _permutation,
@@ -233,9 +218,6 @@ CONVERTERS: dict[str, Callable[[Any], Bijection]] = {
     "PiecewiseRationalQuadraticCouplingTransform": _spline_coupling,
     "MaskedAffineAutoregressiveTransform": _masked_affine,
     **{f"Piecewise{kind}CouplingTransform": _univariate_coupling for kind in KNOTS},
-    **{f"Piecewise{kind}CDF": _elementwise for kind in (*KNOTS, "RationalQuadratic")},
-    **{
-        f"MaskedPiecewise{kind}AutoregressiveTransform": _masked_spline
-        for kind in (*KNOTS, "RationalQuadratic")
-    },
+    **{f"Piecewise{kind}CDF": _elementwise for kind in SPLINES},
+    **{f"MaskedPiecewise{kind}AutoregressiveTransform": _masked_spline for kind in SPLINES},
 }

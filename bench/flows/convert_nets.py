@@ -9,6 +9,7 @@ from torch import nn
 
 from bench.flows.conditioners import ResidualNet
 from bench.flows.coupling import MakeNet
+from bench.flows.images.conditioners import ConvResidualNet
 from bench.flows.made import MADE
 
 
@@ -33,20 +34,26 @@ def made_net(net: nn.Module) -> MakeNet:
 
 def conditioner(net: Any) -> nn.Module:
     """Residual nets are rebuilt; a user's own conditioner is copied as it is."""
-    if type(net).__name__ == "ConvResidualNet":
-        raise unsupported(net, "only conditioners of vectors are supported")
-    if type(net).__name__ != "ResidualNet" or not net.blocks or net.blocks[0].use_batch_norm:
+    name = type(net).__name__
+    if name == "ConvResidualNet" and net.context_channels is not None:
+        raise unsupported(net, "a context that is an image is not supported")
+    residual = name in ("ResidualNet", "ConvResidualNet")
+    if not residual or not net.blocks or net.blocks[0].use_batch_norm:
         return copy.deepcopy(net)
-    context_dim = net.context_features or 0
-    ours = ResidualNet(
-        net.initial_layer.in_features - context_dim,
-        net.final_layer.out_features,
-        net.hidden_features,
-        blocks=len(net.blocks),
-        context_dim=context_dim,
-        activation=net.blocks[0].activation,
-        dropout=net.blocks[0].dropout.p,
-    )
+    options: dict[str, Any] = {
+        "blocks": len(net.blocks),
+        "activation": net.blocks[0].activation,
+        "dropout": net.blocks[0].dropout.p,
+    }
+    first, last = net.initial_layer, net.final_layer
+    ours: nn.Module
+    if name == "ConvResidualNet":
+        hidden = net.hidden_channels
+        ours = ConvResidualNet(first.in_channels, last.out_channels, hidden, **options)
+    else:
+        context_dim = net.context_features or 0
+        inputs, hidden = first.in_features - context_dim, net.hidden_features
+        ours = ResidualNet(inputs, last.out_features, hidden, context_dim=context_dim, **options)
     rebuilt: nn.Module = copied(ours, net)
     return rebuilt
 
