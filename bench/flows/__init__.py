@@ -14,7 +14,9 @@ from bench.flows.conditioners import ResidualNet
 from bench.flows.convert import from_nflows
 from bench.flows.coupling import AffineCoupling, SplineCoupling
 from bench.flows.flow import Flow, StandardNormal
+from bench.flows.images import ImageFlow, glow, realnvp_image
 from bench.flows.improved import autoregressive_flow, coupling_flow
+from bench.flows.inverted import InverseAutoregressive, iaf
 from bench.flows.knots import CubicSpline, LinearSpline, QuadraticSpline
 from bench.flows.linear import LULinear, Permutation, reverse
 from bench.flows.made import MADE
@@ -28,54 +30,61 @@ from bench.flows.rational_quadratic import RationalQuadratic
 from bench.flows.spline import ElementwiseSpline
 from bench.flows.squash import Logit, Sigmoid, Tanh
 from bench.flows.sylvester import Sylvester
+from bench.flows.triangular import Triangular
 from bench.flows.univariate import Elementwise, MaskedUnivariate, Univariate, UnivariateCoupling
 
 __all__ = [
     "MADE",
+    "ActNorm",
     "AdditiveCoupling",
     "Affine",
     "AffineCoupling",
+    "BatchNorm",
     "Bijection",
     "Composite",
+    "CubicSpline",
+    "DeepSigmoid",
+    "Elementwise",
     "ElementwiseSpline",
     "Flow",
+    "Householder",
+    "ImageFlow",
     "Inverse",
+    "InverseAutoregressive",
     "LULinear",
+    "LinearSpline",
+    "LogisticMixture",
+    "Logit",
     "Marginals",
     "MaskedAffine",
+    "MaskedUnivariate",
     "Permutation",
+    "Planar",
+    "QRLinear",
+    "QuadraticSpline",
+    "Radial",
+    "RationalQuadratic",
     "ResidualNet",
+    "SVDLinear",
+    "Sigmoid",
     "SplineCoupling",
     "StandardNormal",
+    "Sylvester",
+    "Tanh",
+    "Triangular",
+    "Univariate",
+    "UnivariateCoupling",
     "alternating",
     "autoregressive_flow",
     "coupling_flow",
     "from_nflows",
+    "glow",
+    "iaf",
     "maf",
     "nice",
     "nsf_autoregressive",
     "nsf_coupling",
     "realnvp",
+    "realnvp_image",
     "reverse",
-    "CubicSpline",
-    "LinearSpline",
-    "QuadraticSpline",
-    "RationalQuadratic",
-    "DeepSigmoid",
-    "LogisticMixture",
-    "ActNorm",
-    "BatchNorm",
-    "Householder",
-    "QRLinear",
-    "SVDLinear",
-    "Planar",
-    "Radial",
-    "Sylvester",
-    "Tanh",
-    "Sigmoid",
-    "Logit",
-    "Elementwise",
-    "MaskedUnivariate",
-    "Univariate",
-    "UnivariateCoupling",
 ]

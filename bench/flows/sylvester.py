@@ -18,8 +18,8 @@ class Sylvester(Bijection):
     """z = x + Q R tanh(R' Q^T x + b), Q orthogonal by reflections (arXiv 1803.05649).
 
     R and R' are M x M upper triangular with r_ii r'_ii > -1, so that the map is invertible and
-    log |det| = sum_i log(1 + r_ii r'_ii (1 - tanh^2)). The inverse walks the M rows upwards, one
-    root each.
+    log |det| = sum_i log(1 + r_ii r'_ii (1 - tanh^2)). r'_ii > 0 costs no generality, as tanh is
+    odd. The inverse walks the M rows upwards, one root each.
 
     Args:
         dim: D.
@@ -37,17 +37,16 @@ class Sylvester(Bijection):
         with torch.no_grad():
             self.orthogonal.q_vectors.add_(0.1 * torch.randn_like(self.orthogonal.q_vectors))
         self.outer = nn.Parameter(0.01 * torch.randn(rank, rank))
-        self.inner = nn.Parameter(torch.randn(rank, rank) / math.sqrt(rank))
+        self.inner = nn.Parameter(torch.randn(rank, rank) / math.sqrt(rank) + torch.eye(rank))
         self.raw_diagonal = nn.Parameter(0.01 * torch.randn(rank))
         self.bias = nn.Parameter(torch.zeros(rank))
 
     def _factors(self) -> tuple[Tensor, Tensor, Tensor]:
         """R, R' [M, M] and the products of their diagonals [M] > -1."""
         product = F.softplus(self.raw_diagonal + math.log(math.expm1(1.0))) - 1 + LEAST
-        inner = self.inner.triu(1) + torch.eye(
-            self.rank, dtype=product.dtype, device=product.device
-        )
-        return self.outer.triu(1) + product.diag(), inner, product
+        steepness = self.inner.diagonal().exp()
+        outer = self.outer.triu(1) + (product / steepness).diag()
+        return outer, self.inner.triu(1) + steepness.diag(), product
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z [B, D] and log |det dz/dx| [B]."""
@@ -71,8 +70,9 @@ class Sylvester(Bijection):
             y, h = _columns(known, z), _columns(passed, z)
             offset = y @ inner[i, below] + self.bias[i]
             target = turned[:, i] - h @ outer[i, below]
-            root = _Row(product[i], offset).root(target)
-            known.append(root)
+            # with t = r' y: t + p tanh(t + offset) = r' target
+            root = _Row(product[i], offset).root(target * inner[i, i])
+            known.append(root / inner[i, i])
             passed.append(torch.tanh(root + offset))
         y, h = _columns(known, z), _columns(passed, z)
         x = self.orthogonal.inverse(torch.cat((y, turned[:, self.rank :]), 1))[0]
@@ -80,14 +80,14 @@ class Sylvester(Bijection):
 
 
 class _Row:
-    """y + p tanh(y + offset) as a function of y, p > -1."""
+    """t + p tanh(t + offset) as a function of t, p > -1."""
 
     def __init__(self, product: Tensor, offset: Tensor) -> None:
         self.product, self.offset = product, offset
 
-    def __call__(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        h = torch.tanh(y + self.offset)
-        return y + self.product * h, 1 + self.product * (1 - h.square())
+    def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        h = torch.tanh(t + self.offset)
+        return t + self.product * h, 1 + self.product * (1 - h.square())
 
     def root(self, target: Tensor) -> Tensor:
         room = self.product.abs()

@@ -1,0 +1,146 @@
+"""Planar, radial and Sylvester flows: invertible at any weights, in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from flow_cases import randomise
+from test_bijections import assert_round_trip, jacobian_logdet, points
+from torch import Tensor
+
+from bench.flows import Bijection, Flow, Planar, Radial, Sylvester, planar, sylvester
+from bench.registry import load_function, read
+
+ROOT = Path(__file__).parents[2]
+#: plugin -> settings
+MODELS: dict[str, dict[str, int]] = {
+    "planar": {"layers": 6},
+    "radial": {"layers": 6},
+    "sylvester": {"layers": 3, "rank": 2},
+}
+LAYERS: dict[str, Callable[[int], Bijection]] = {
+    "planar": Planar,
+    "radial": Radial,
+    "sylvester": Sylvester,
+}
+CASES = [(name, dim) for name in MODELS for dim in (1, 2, 5)]
+
+
+def build(name: str, dim: int, **settings: int) -> Flow:
+    torch.manual_seed(5)
+    (entry,) = read(ROOT / f"bench/models/{name}.py")
+    return load_function(entry)(SimpleNamespace(dim=dim), **settings)
+
+
+@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
+def flow(request: pytest.FixtureRequest) -> Flow:
+    """With random weights, in float64."""
+    name, dim = request.param
+    made = build(name, dim, **MODELS[name])
+    randomise(made, 0.3)
+    return made.double()
+
+
+def determinants(layer: Bijection, x: Tensor) -> Tensor:
+    """Of the Jacobian at each row, with their signs, [B]."""
+    rows = torch.func.vmap(torch.func.jacrev(lambda r: layer.map_only(r[None])[0]))
+    return torch.linalg.det(rows(x))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("dim", [2, 3])
+def test_determinants_are_positive_at_any_weights(name, dim):
+    torch.manual_seed(1)
+    least = []
+    for _ in range(20):
+        layer = LAYERS[name](dim)
+        randomise(layer, 3.0)
+        x = torch.randn(500, dim, dtype=torch.float64)
+        if name == "radial":  # most of the change is close to the centre
+            x = layer.centre.double() + x * torch.logspace(-3, 1, 500)[:, None].double()
+        found = determinants(layer.double(), x)
+        least.append(found.min())
+        assert (found > 0).all()
+        torch.testing.assert_close(layer(x)[1], found.log(), atol=1e-8, rtol=1e-8)
+        assert layer.float()(x.float())[1].isfinite().all()
+    assert min(least) < 0.05  # some come close to the limit
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 2e-4)])
+def test_round_trips(flow, dtype, tolerance):
+    assert_round_trip(flow.bijection.to(dtype), points(flow.dim).to(dtype), tolerance)
+
+
+def test_the_log_determinant_is_that_of_the_jacobian_both_ways(flow):
+    x = torch.randn(4, flow.dim, dtype=torch.float64)
+    for run in (flow.bijection, flow.bijection.inverse):
+        exact = jacobian_logdet(lambda r, run=run: run(r)[0], x)
+        torch.testing.assert_close(run(x)[1], exact, atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
+def test_every_parameter_receives_a_gradient_by_both_directions(flow, direction):
+    value, logabsdet = getattr(flow.bijection, direction)(points(flow.dim, 20)[:20])
+    (value.square().sum() + logabsdet.sum()).backward()
+    for name, p in flow.named_parameters():
+        assert p.grad is not None, name
+        assert p.grad.isfinite().all(), name
+
+
+def test_small_batches(flow):
+    for n in (0, 1):
+        x = points(flow.dim)[:n]
+        assert flow.log_prob(x).shape == (n,)
+        assert flow.inverse(x).shape == flow.sample(n).shape == (n, flow.dim)
+
+
+def test_the_start_is_close_to_the_standard_normal():
+    for name, dim in CASES:
+        start = build(name, dim)
+        x = torch.randn(500, dim)
+        change = (start.log_prob(x) - start.base.log_prob(x)).abs().mean()
+        assert change < 0.15 * dim, name
+
+
+def test_the_density_needs_no_root(monkeypatch):
+    """The closed formula runs from data to noise; sampling is the direction that solves."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a root was asked for")
+
+    for module in (planar, sylvester):
+        monkeypatch.setattr(module, "increasing_root", refuse)
+    for name in MODELS:
+        flow = build(name, 3)
+        assert flow.log_prob(torch.zeros(2, 3)).isfinite().all()
+        if name == "radial":  # closed both ways
+            assert flow.sample(2).shape == (2, 3)
+        else:
+            with pytest.raises(AssertionError, match="a root was asked for"):
+                flow.sample(2)
+
+
+def test_a_layer_is_the_formula_of_the_paper():
+    torch.manual_seed(2)
+    x = torch.randn(6, 3)
+    layer = Planar(3)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([1.0, -2.0, 0.5]))
+        layer.direction.copy_(torch.tensor([3.0, 0.0, 1.0]))
+        layer.bias.fill_(0.3)
+        z, logabsdet = layer(x)
+        h = torch.tanh(x @ layer.weight + 0.3)
+        u = (z - x) / h[:, None]
+        torch.testing.assert_close(u, u[:1].expand(6, -1), atol=1e-5, rtol=1e-4)
+        psi = (1 - h.square())[:, None] * layer.weight  # eq. 11 and 12
+        torch.testing.assert_close(logabsdet, (1 + psi @ u[0]).log(), atol=1e-5, rtol=1e-4)
+
+
+def test_points_of_another_dimension_are_refused(flow):
+    for run in (flow.log_prob, flow.inverse):
+        with pytest.raises(ValueError, match=rf"\[B, {flow.dim}\], got \[2, 9\]. Reshape"):
+            run(torch.zeros(2, 9, dtype=torch.float64))
