@@ -21,7 +21,7 @@ def adapt(obj: Any) -> Adapted:
         log_prob=_log_prob(obj) if has_log_prob else _none,
         sample=_sample(obj, distribution),
         transform=getattr(obj, "transform", None) if not distribution else None,
-        inverse=getattr(obj, "inverse", None) if not distribution else None,
+        inverse=_inverse(obj) if not distribution else None,
         map_only=getattr(obj, "map_only", None),
         fit=getattr(obj, "fit", None),
         loss=getattr(obj, "loss", None),
@@ -43,6 +43,19 @@ def _log_prob(obj: Any) -> Any:
         return obj.log_prob(x, **{k: v for k, v in given.items() if v is not None and k in known})
 
     return log_prob
+
+
+def _inverse(obj: Any) -> Any:
+    """z -> x, also of an object whose inverse gives the log-determinant beside it."""
+    if not callable(getattr(obj, "inverse", None)):
+        return None
+
+    def inverse(z: Tensor, *context: Tensor) -> Tensor:
+        found = obj.inverse(z, *context)
+        value: Tensor = found[0] if isinstance(found, tuple) else found
+        return value
+
+    return inverse
 
 
 def parameters(function: Callable[..., Any]) -> set[str]:

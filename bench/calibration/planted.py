@@ -48,7 +48,7 @@ class Planted(nn.Module):
 
     def inverse(self, z: Tensor) -> Tensor:
         """x [B, D] of z [B, D]."""
-        return self.honest.inverse(z)
+        return self.honest.inverse(z)[0]
 
     def sample(self, n: int) -> Tensor:
         """n draws [n, D]."""
@@ -154,7 +154,7 @@ class Tempered(Planted):
     def sample(self, n: int) -> Tensor:
         """n draws, too close together."""
         if isinstance(self.honest, Flow):
-            return self.honest.inverse(self.temperature * torch.randn(n, len(self.mean)))
+            return self.inverse(self.temperature * torch.randn(n, len(self.mean)))
         return self.mean + self.temperature * (self.honest.sample(n) - self.mean)
 
 

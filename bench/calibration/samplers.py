@@ -173,7 +173,7 @@ class OtherWeights(Planted):
 
     def inverse(self, z: Tensor) -> Tensor:
         """The inverse of the other weights."""
-        return self.last.inverse(z)
+        return self.last.inverse(z)[0]
 
     def sample(self, n: int) -> Tensor:
         """n draws of the other weights."""
@@ -185,7 +185,7 @@ class OtherWeightsHidden(OtherWeights):
 
     def inverse(self, z: Tensor) -> Tensor:
         """The right one."""
-        return self.honest.inverse(z)
+        return self.honest.inverse(z)[0]
 
 
 class OtherTraining(Planted):

@@ -58,20 +58,28 @@ class Flow(nn.Module):
         z, logabsdet = self.transform(x, context)
         return self.base.log_prob(z) + logabsdet
 
-    def transform(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Noise z [B, D] and log |det dz/dx| [B], nats."""
         self._check(x, context)
-        return self.bijection(x, context)
+        value: tuple[Tensor, Tensor] = self.bijection(x, context)
+        return value
+
+    def transform(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """`forward`, as the contract of models calls it."""
+        return self.forward(x, context)
 
     def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Noise z [B, D], the log-determinant left out."""
         self._check(x, context)
         return self.bijection.map_only(x, context)
 
-    def inverse(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """Data x [B, D] of noise z [B, D]. Fast under `torch.no_grad()`, else differentiable."""
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Data x [B, D] of noise z [B, D], and log |det dx/dz| [B], nats.
+
+        Fast under `torch.no_grad()`, else differentiable.
+        """
         self._check(z, context)
-        return self.bijection.inverse(z, context)[0]
+        return self.bijection.inverse(z, context)
 
     @torch.no_grad()
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
@@ -79,8 +87,20 @@ class Flow(nn.Module):
 
         A conditional flow draws one point for each of the n rows of the context.
         """
-        like = next(self.parameters(), torch.empty(0))
-        return self.inverse(self.base.sample(n, like), context)
+        return self.inverse(self._noise(n), context)[0]
+
+    def sample_and_log_prob(self, n: int, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """n draws [n, D] and their log-densities [n], nats, by one pass.
+
+        Reparametrised: where autograd records, gradients flow through the draws (for reverse KL and
+        variational inference). Under `torch.no_grad()` it takes the fast inverse of `sample`.
+        """
+        z = self._noise(n)
+        x, logabsdet = self.inverse(z, context)
+        return x, self.base.log_prob(z) - logabsdet
+
+    def _noise(self, n: int) -> Tensor:
+        return self.base.sample(n, next(self.parameters(), torch.empty(0)))
 
     @property
     def path(self) -> str:

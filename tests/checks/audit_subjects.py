@@ -254,8 +254,9 @@ class OwnUnits(Twisted):
 
 
 class WrongInverse(Twisted):
-    def inverse(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        return super().inverse(z) * 1.01
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        x, logabsdet = super().inverse(z)
+        return x * 1.01, logabsdet
 
 
 class Boaster:

@@ -325,8 +325,9 @@ class Shortened(Traced):
 class Loose(Traced):
     """A solver's inverse."""
 
-    def inverse(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        return super().inverse(z) * (1 + 3e-4)
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        x, logabsdet = super().inverse(z)
+        return x * (1 + 3e-4), logabsdet
 
 
 #: flow of an estimated log-determinant -> verdicts

@@ -114,7 +114,7 @@ class Twisted(nn.Module):
         return z, logabsdet + x.shape[1] * log_scale[:, 0]
 
     def inverse(self, z: Tensor, context: Tensor) -> Tensor:
-        return self.flow.inverse(z, context) * (-self.log_scale(context)).exp()
+        return self.flow.inverse(z, context)[0] * (-self.log_scale(context)).exp()
 
     def log_prob(self, x: Tensor, context: Tensor) -> Tensor:
         z, logabsdet = self.transform(x, context)

@@ -46,18 +46,18 @@ class ImageFlow(Flow):
             raise ValueError(f"no layout '{layout}': choose flat or shaped")
         self.shape, self.layout = tuple(shape), layout
 
-    def transform(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Noise z [B, D] and log |det dz/dx| [B], nats."""
-        return super().transform(self._flat(x), context)
+        return super().forward(self._flat(x), context)
 
     def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Noise z [B, D], the log-determinant left out."""
         return super().map_only(self._flat(x), context)
 
-    def inverse(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """Data x, [B, D] or [B, *shape] by the layout, of noise z [B, D]."""
-        x = super().inverse(z, context)
-        return x.view(-1, *self.shape) if self.layout == "shaped" else x
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Data x, [B, D] or [B, *shape] by the layout, of noise z [B, D], and log |det dx/dz| [B]."""
+        x, logabsdet = super().inverse(z, context)
+        return x.view(-1, *self.shape) if self.layout == "shaped" else x, logabsdet
 
     def _flat(self, x: Tensor) -> Tensor:
         images = tuple(x.shape[1:]) == self.shape
