@@ -18,7 +18,7 @@ export DVC_NO_ANALYTICS := 1
 TESTING := OMP_NUM_THREADS=1 python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help leaderboard test lint format types test-slow test-gpu benchmark clean
+.PHONY: help leaderboard test lint format types test-slow test-conformance test-gpu benchmark clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,10 @@ format: $(VENV)/.installed-dev ## let ruff rewrite
 
 test-slow: $(VENV)/.installed-dev ## the pipeline end to end
 	$(TESTING) -m slow $(TESTS)
+
+test-conformance: $(VENV)/.installed-dev ## the suites of nflows and zuko on ours; see tests/conformance
+	$(INSTALL) -e '.[conformance]'
+	$(TESTING) -m slow tests/conformance
 
 test-gpu: $(VENV)/.installed-dev ## what needs a CUDA device
 	$(TESTING) -m gpu $(TESTS)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.flows.bijection import Bijection
+from bench.flows.bijection import Bijection, check_points
 from bench.flows.compose import differentiates
 from bench.flows.degree_blocked import masked_inverse
 from bench.flows.made import MADE
@@ -43,16 +43,19 @@ class MaskedAffine(Bijection):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z [B, D] and log |det dz/dx| [B]."""
+        check_points(x, self.autoregressive_net.dim)
         scale, shift = self._scale_and_shift(x, context)
         return scale * x + shift, scale.log().sum(1)
 
     def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """z [B, D]."""
+        check_points(x, self.autoregressive_net.dim)
         scale, shift = self._scale_and_shift(x, context)
         return scale * x + shift
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B]."""
+        check_points(z, self.autoregressive_net.dim)
         if not (traced() or differentiates(self, z, context)):
             univariate = Univariate(min_scale=MIN_SCALE)
             return masked_inverse(self.autoregressive_net, univariate, z, context)

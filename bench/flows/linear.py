@@ -83,11 +83,13 @@ class LULinear(Bijection):
 
     def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """z [B, D]."""
+        check_points(x, self.dim)
         lower, upper = self._factors()
         return F.linear(F.linear(x, upper), lower, self.bias)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B], by two triangular solves."""
+        check_points(z, self.dim)
         lower, upper = self._factors()
         solve = torch.linalg.solve_triangular
         x = solve(lower, (z - self.bias).T, upper=False, unitriangular=True)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from bench.flows.bijection import Bijection
+from bench.flows.bijection import Bijection, check_points
 from bench.kernels import rq_spline_packed
 from bench.kernels.eager import MIN_BIN, Shape
 from bench.kernels.eager import MIN_DERIVATIVE as MIN_SLOPE
@@ -65,14 +65,17 @@ class ElementwiseSpline(Bijection):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z [B, D] and log |det dz/dx| [B]."""
+        check_points(x, len(self.unnormalized_widths))
         z, logabsdet = spline_forward(x, self._spline())
         return z, logabsdet.sum(1)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B]."""
+        check_points(z, len(self.unnormalized_widths))
         x, logabsdet = spline_inverse(z, self._spline())
         return x, logabsdet.sum(1)
 
     def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """z [B, D]."""
+        check_points(x, len(self.unnormalized_widths))
         return spline_map(x, self._spline())

@@ -21,14 +21,14 @@ class Sigmoid(Bijection):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z [B, D] and log |det dz/dx| [B]."""
-        return x.sigmoid(), (F.logsigmoid(x) + F.logsigmoid(-x)).sum(1)
+        return x.sigmoid(), (F.logsigmoid(x) + F.logsigmoid(-x)).flatten(1).sum(1)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B]."""
         inside = (z > 0) & (z < 1)
         tiny = torch.finfo(z.dtype).tiny
         low, high = z.clamp(min=tiny).log(), (-z.clamp(max=1 - torch.finfo(z.dtype).eps)).log1p()
-        return low - high, torch.where(inside, -low - high, -torch.inf).sum(1)
+        return low - high, torch.where(inside, -low - high, -torch.inf).flatten(1).sum(1)
 
 
 class Tanh(Bijection):
@@ -36,7 +36,7 @@ class Tanh(Bijection):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z [B, D] and log |det dz/dx| [B], without the cancellation of 1 - tanh^2."""
-        return x.tanh(), 2 * (math.log(2) - x - F.softplus(-2 * x)).sum(1)
+        return x.tanh(), 2 * (math.log(2) - x - F.softplus(-2 * x)).flatten(1).sum(1)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B]."""
@@ -44,7 +44,7 @@ class Tanh(Bijection):
         limit = 1 - torch.finfo(z.dtype).eps
         clamped = z.clamp(-limit, limit)
         slope = -clamped.log1p() - (-clamped).log1p()
-        return clamped.atanh(), torch.where(inside, slope, -torch.inf).sum(1)
+        return clamped.atanh(), torch.where(inside, slope, -torch.inf).flatten(1).sum(1)
 
 
 class Logit(Inverse):
