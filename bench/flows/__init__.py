@@ -13,6 +13,7 @@ from bench.flows.compose import Composite, Inverse
 from bench.flows.conditioners import ResidualNet
 from bench.flows.convert import from_nflows
 from bench.flows.coupling import AffineCoupling, SplineCoupling
+from bench.flows.fixed import LeakyReLU, PointwiseAffine
 from bench.flows.flow import Flow, StandardNormal
 from bench.flows.images import ImageFlow, glow, realnvp_image
 from bench.flows.improved import autoregressive_flow, coupling_flow
@@ -26,7 +27,7 @@ from bench.flows.mixture import DeepSigmoid, LogisticMixture
 from bench.flows.normalisation import ActNorm, BatchNorm
 from bench.flows.orthogonal import Householder, QRLinear, SVDLinear
 from bench.flows.planar import Planar, Radial
-from bench.flows.rational_quadratic import RationalQuadratic
+from bench.flows.rational_quadratic import RationalQuadratic, UnitRationalQuadratic
 from bench.flows.spline import ElementwiseSpline
 from bench.flows.squash import Logit, Sigmoid, Tanh
 from bench.flows.sylvester import Sylvester
@@ -52,6 +53,7 @@ __all__ = [
     "Inverse",
     "InverseAutoregressive",
     "LULinear",
+    "LeakyReLU",
     "LinearSpline",
     "LogisticMixture",
     "Logit",
@@ -60,6 +62,7 @@ __all__ = [
     "MaskedUnivariate",
     "Permutation",
     "Planar",
+    "PointwiseAffine",
     "QRLinear",
     "QuadraticSpline",
     "Radial",
@@ -72,6 +75,7 @@ __all__ = [
     "Sylvester",
     "Tanh",
     "Triangular",
+    "UnitRationalQuadratic",
     "Univariate",
     "UnivariateCoupling",
     "alternating",

@@ -5,6 +5,7 @@ nflows is not imported: parts are known by their class names and read through th
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ from bench.flows.convert_families import (
     logit_scale,
     moved,
 )
+from bench.flows.convert_fixed import FIXED, MATRICES
 from bench.flows.convert_images import (
     IMAGE,
     IMAGE_CONVERTERS,
@@ -59,8 +61,6 @@ def from_nflows(flow: nn.Module) -> Flow:
     noise = tuple(getattr(base, "_shape", ()))
     if type(base).__name__ != "StandardNormal" or len(noise) not in (VECTOR, IMAGE):
         raise unsupported(base, "only a StandardNormal over vectors or images is")
-    if type(embedding).__name__ != "Identity":
-        raise unsupported(embedding, "an embedding net is not; embed the context beforehand")
     rank = rank_across(flow._transform, len(noise), backwards=True)
     like = next(flow.parameters(), torch.empty(0))
     with torch.random.fork_rng(devices=[]):
@@ -69,19 +69,21 @@ def from_nflows(flow: nn.Module) -> Flow:
         converted = Flow(bijection, noise[0], _context_dim(bijection))
     else:
         converted = image_flow(bijection, rank, noise, _context_dim(bijection))
+    if type(embedding).__name__ != "Identity":
+        converted.embedding = copy.deepcopy(embedding)
     return converted.train(flow.training)
 
 
 def _convert(part: Any, rank: int) -> Bijection:
     """The bijection of a transform whose results have `rank` axes."""
     name = type(part).__name__
-    if name == "CompositeTransform":
+    if name in ("CompositeTransform", "CompositeCDFTransform"):
         return _composite(part, rank)
     if name == "InverseTransform":
         return Inverse(_convert(part._transform, rank_across(part, rank, backwards=True)))
     if name == "MultiscaleCompositeTransform":
         return _multiscale(part)
-    converters = CONVERTERS if rank == VECTOR else IMAGE_CONVERTERS
+    converters = {**FIXED, **(CONVERTERS if rank == VECTOR else IMAGE_CONVERTERS)}
     if name not in converters:
         raise unsupported(part, f"supported are {', '.join((*NESTED, *converters))}")
     return converters[name](part)
@@ -150,7 +152,9 @@ def _affine_coupling(part: Any) -> AffineCoupling:
     return AffineCoupling(moved(part), made_net(part.transform_net))
 
 
-def _spline_coupling(part: Any) -> SplineCoupling:
+def _spline_coupling(part: Any) -> Bijection:
+    if part.tails is None:
+        return _univariate_coupling(part)
     if part.tails != "linear" or part.min_bin_width != part.min_bin_height:
         raise unsupported(part, "only linear tails and equal least widths and heights are")
     ours = SplineCoupling(
@@ -200,7 +204,12 @@ def _context_dim(bijection: Bijection) -> int:
     return max(sizes, default=0)
 
 
-NESTED = ("CompositeTransform", "InverseTransform", "MultiscaleCompositeTransform")
+NESTED = (
+    "CompositeTransform",
+    "CompositeCDFTransform",
+    "InverseTransform",
+    "MultiscaleCompositeTransform",
+)
 
 CONVERTERS: dict[str, Callable[[Any], Bijection]] = {
     "ReshapeTransform": reshape,
@@ -211,6 +220,7 @@ CONVERTERS: dict[str, Callable[[Any], Bijection]] = {
     "HouseholderSequence": _householder,
     "QRLinear": _qr,
     "SVDLinear": _svd,
+    **MATRICES,
     "BatchNorm": _batch_norm,
     "ActNorm": _act_norm,
     "AdditiveCouplingTransform": _additive_coupling,

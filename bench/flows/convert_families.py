@@ -9,7 +9,7 @@ import torch
 
 from bench.flows.convert_nets import unsupported
 from bench.flows.knots import CubicSpline, LinearSpline, QuadraticSpline
-from bench.flows.rational_quadratic import RationalQuadratic
+from bench.flows.rational_quadratic import RationalQuadratic, UnitRationalQuadratic
 from bench.flows.spline import MIN_BIN
 from bench.flows.univariate import Elementwise, Univariate
 
@@ -59,7 +59,7 @@ def family(part: Any, scale: float) -> Univariate:
         raise unsupported(part, "only equal least widths and heights are supported")
     if "RationalQuadratic" in name:
         if not tails:
-            raise unsupported(part, "of rational-quadratic splines only linear tails are")
+            return UnitRationalQuadratic(bins, scale, least, part.min_derivative)
         return RationalQuadratic(bins, bound, scale, least, part.min_derivative)
     kind = next(k for n, k in KNOTS.items() if n in name)
     return kind(bins, bound, tails, scale, least)

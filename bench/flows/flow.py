@@ -36,6 +36,7 @@ class Flow(nn.Module):
         bijection: maps data [B, D] to noise [B, D].
         dim: D.
         context_dim: C for a conditional flow, whose methods then need `context` [B, C].
+        embedding: of contexts [B, ...] of another kind, giving [B, C].
 
     Every method raises ValueError for points or a context of the wrong shape.
 
@@ -47,9 +48,16 @@ class Flow(nn.Module):
         (torch.Size([3]), torch.Size([5, 2]))
     """
 
-    def __init__(self, bijection: Bijection, dim: int, context_dim: int = 0) -> None:
+    def __init__(
+        self,
+        bijection: Bijection,
+        dim: int,
+        context_dim: int = 0,
+        embedding: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.bijection = bijection
+        self.embedding = embedding
         self.base = StandardNormal(dim)
         self.dim, self.context_dim = dim, context_dim
 
@@ -60,7 +68,7 @@ class Flow(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Noise z [B, D] and log |det dz/dx| [B], nats."""
-        self._check(x, context)
+        context = self._embedded(x, context)
         value: tuple[Tensor, Tensor] = self.bijection(x, context)
         return value
 
@@ -70,7 +78,7 @@ class Flow(nn.Module):
 
     def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Noise z [B, D], the log-determinant left out."""
-        self._check(x, context)
+        context = self._embedded(x, context)
         return self.bijection.map_only(x, context)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -78,7 +86,7 @@ class Flow(nn.Module):
 
         Fast under `torch.no_grad()`, else differentiable.
         """
-        self._check(z, context)
+        context = self._embedded(z, context)
         return self.bijection.inverse(z, context)
 
     @torch.no_grad()
@@ -113,10 +121,14 @@ class Flow(nn.Module):
         """The layers with a masked network, data to noise; each is triangular in its `order`."""
         return [part for part in self.modules() if hasattr(part, "autoregressive_net")]
 
-    def _check(self, x: Tensor, context: Tensor | None) -> None:
+    def _embedded(self, x: Tensor, context: Tensor | None) -> Tensor | None:
+        """The context as the layers take it, [B, C]."""
         check_points(x, self.dim)
+        if context is not None and self.embedding is not None:
+            context = self.embedding(context)
         wanted = [x.shape[0], self.context_dim]
         got = None if context is None else list(context.shape)
         if (self.context_dim or got) and got != wanted:
             expected = f"a context of shape {wanted}" if self.context_dim else "no context"
             raise ValueError(f"this flow takes {expected}, got {got}. Pass context= accordingly")
+        return context

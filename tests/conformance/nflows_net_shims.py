@@ -244,6 +244,7 @@ def _kept(shape: tuple[int, ...], spline: flows.Univariate) -> flows.Bijection:
     """A spline for each coordinate that a coupling keeps, in vectors or images."""
     flat = (math.prod(shape),)
     splines = flows.Elementwise(*flat, spline)
+    nn.init.uniform_(splines.raw)  # as nflows; ours start at the identity
     if len(shape) == 1:
         return splines
     return flows.Composite([images.Reshape(shape, flat), splines, images.Reshape(flat, shape)])

@@ -5,58 +5,11 @@ Where nflows raises outside its domain, ours say that the density there is zero:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from nflows.transforms.base import InputOutsideDomain
 from torch import Tensor
-from torch.nn import functional as F
 
 from bench import flows
-
-OUTER = 2**-10  #: share of the box of a bin outside the unit interval
-
-
-@dataclass(frozen=True)
-class UnitRationalQuadratic:
-    """K bins in [0, 1] with free slopes at the ends; raw: K widths, K heights, K + 1 slopes.
-
-    Ours have linear tails. With two bins more, each a small share of a box that is so much larger,
-    the inner K bins of ours are this spline, moved to [-1/2, 1/2].
-    """
-
-    bins: int
-    logit_scale: float = 1.0
-    min_bin: float = 1e-3
-    min_slope: float = 1e-3
-
-    @property
-    def parameters(self) -> int:
-        return 3 * self.bins + 1
-
-    def _embedded(self, raw: Tensor) -> tuple[flows.RationalQuadratic, Tensor]:
-        k = self.bins
-        shares = (raw[..., : 2 * k].unflatten(-1, (2, k)) / self.logit_scale).softmax(-1)
-        shares = self.min_bin + (1 - self.min_bin * k) * shares
-        logits = F.pad(shares * (1 - 2 * OUTER), (1, 1), value=OUTER).log().flatten(-2)
-        bound = 0.5 / (1 - 2 * OUTER)
-        ours = flows.RationalQuadratic(k + 2, bound, min_bin=0.0, min_slope=self.min_slope)
-        return ours, torch.cat((logits, raw[..., 2 * k :]), -1)
-
-    def forward(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
-        return self._run("forward", x, raw)
-
-    def inverse(self, y: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
-        return self._run("inverse", y, raw)
-
-    def _run(self, way: str, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
-        ours, parameters = self._embedded(raw)
-        y, log_slope = getattr(ours, way)(x - 0.5, parameters)
-        return y + 0.5, torch.where((x >= 0) & (x <= 1), log_slope, -torch.inf)
-
-    def identity(self) -> None:
-        return None
-
 
 FAMILIES = {
     "Linear": flows.LinearSpline,
@@ -70,7 +23,7 @@ def family(kind, bins, tails, bound, scale=1.0, min_bin=1e-3, min_slope=1e-3) ->
     if kind != "RationalQuadratic":
         return FAMILIES[kind](bins, bound, tails == "linear", scale, min_bin)
     if tails is None:
-        return UnitRationalQuadratic(bins, scale, min_bin, min_slope)
+        return flows.UnitRationalQuadratic(bins, scale, min_bin, min_slope)
     return flows.RationalQuadratic(bins, bound, scale, min_bin, min_slope)
 
 

@@ -70,6 +70,21 @@ def warm(norm: nn.Module) -> nn.Module:
     return norm
 
 
+def inside(squash: nn.Module, kind: str = "Linear") -> nn.Module:
+    """A spline of squashed points."""
+    cdf = getattr(nt, f"Piecewise{kind}CDF")([DIM], 5)
+    if kind == "Linear":  # tanh has the interval [-1, 1]
+        cdf = nt.CompositeTransform(
+            [nt.PointwiseAffineTransform(0.5, 0.5), cdf, nt.PointwiseAffineTransform(-1.0, 2.0)]
+        )
+    return nt.CompositeCDFTransform(squash, cdf)
+
+
+def squeezed(part: nn.Module) -> nn.Module:
+    """The part between a sigmoid and its inverse."""
+    return nt.CompositeTransform([nt.Sigmoid(), part, nt.Logit()])
+
+
 PARTS: dict[str, Callable[[], nn.Module]] = {
     "random permutation": lambda: nt.RandomPermutation(DIM),
     "lu": lambda: nt.LULinear(DIM, identity_init=False),
@@ -116,6 +131,22 @@ PARTS: dict[str, Callable[[], nn.Module]] = {
     "masked quadratic": lambda: nt.MaskedPiecewiseQuadraticAutoregressiveTransform(
         DIM, 14, num_bins=5, tails="linear", tail_bound=2.0
     ),
+    "identity": lambda: nt.CompositeTransform([nt.IdentityTransform(), nt.LULinear(DIM)]),
+    "pointwise affine": lambda: nt.PointwiseAffineTransform(
+        torch.linspace(-1, 1, DIM), torch.linspace(0.5, 2, DIM)
+    ),
+    "pointwise affine, scalars": lambda: nt.PointwiseAffineTransform(0.3, 0.5),
+    "leaky relu": lambda: nt.LeakyReLU(0.2),
+    "matrix": lambda: nt.NaiveLinear(DIM, orthogonal_initialization=False),
+    "tanh": lambda: inside(nt.Tanh()),
+    "spline of a sigmoid": lambda: inside(nt.Sigmoid(), "RationalQuadratic"),
+    "quadratic spline of a warm sigmoid": lambda: inside(
+        nt.Sigmoid(1.5, learn_temperature=True), "Quadratic"
+    ),
+    "masked spline on the unit interval": lambda: squeezed(
+        nt.MaskedPiecewiseRationalQuadraticAutoregressiveTransform(DIM, 14, num_bins=5)
+    ),
+    "coupling on the unit interval": lambda: squeezed(spline(tails=None)),
     "inverse": lambda: nt.InverseTransform(made()),
     "nested": lambda: nt.CompositeTransform([nt.CompositeTransform([made()]), nt.LULinear(DIM)]),
 }
@@ -123,14 +154,9 @@ PARTS: dict[str, Callable[[], nn.Module]] = {
 BAD: dict[str, tuple[Callable[[], object], str]] = {
     "a transform of images": (lambda: flow(nt.SqueezeTransform()), "convert SqueezeTransform"),
     "batch norm in a MADE": (lambda: flow(made(use_batch_norm=True)), "convert MADE: batch norm"),
-    "spline on the unit interval": (lambda: flow(spline(tails=None)), "only linear tails"),
     "another base": (
         lambda: nflows_flows.Flow(made(), nd.DiagonalNormal([DIM])),
         "cannot convert DiagonalNormal",
-    ),
-    "embedding": (
-        lambda: nflows_flows.Flow(made(), nd.StandardNormal([DIM]), nn.Linear(2, 2)),
-        "cannot convert Linear: an embedding net",
     ),
     "no flow": (lambda: nn.Linear(2, 2), "Linear is no nflows Flow"),
 }
@@ -153,7 +179,8 @@ def assert_same(ours: Flow, theirs: nn.Module, context: torch.Tensor | None = No
     with torch.no_grad():
         z, logabsdet = theirs._transform(x, context)
         torch.testing.assert_close(ours.log_prob(x, context), theirs.log_prob(x, context))
-        torch.testing.assert_close(ours.transform(x, context), (z, logabsdet))
+        # that of their LeakyReLU is float32 whatever the points are
+        torch.testing.assert_close(ours.transform(x, context), (z, logabsdet.to(z)))
         torch.testing.assert_close(ours.inverse(z, context)[0], x, atol=1e-9, rtol=1e-9)
 
 
@@ -176,6 +203,24 @@ def test_conditional_flows(part):
     ours = from_nflows(theirs)
     assert ours.context_dim == 3
     assert_same(ours, theirs, torch.randn(60, 3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("part", ["coupling", "masked"])
+def test_embedded_contexts(part):
+    torch.manual_seed(3)
+    makers = {
+        "coupling": lambda: nt.AffineCouplingTransform(MASK, net(context_features=3)),
+        "masked": lambda: made(context_features=3),
+    }
+    embedding = nn.Sequential(nn.Flatten(), nn.Linear(8, 3), nn.Tanh())
+    theirs = shaken(nflows_flows.Flow(makers[part](), nd.StandardNormal([DIM]), embedding))
+    ours = from_nflows(theirs)
+    context = torch.randn(60, 2, 4, dtype=torch.float64)
+    x = torch.randn(60, DIM, dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(ours.log_prob(x, context), theirs.log_prob(x, context))
+        assert ours.sample(60, context).shape == (60, DIM)
+    assert ours.embedding is not embedding
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -180,7 +180,9 @@ def test_the_inverse_is_the_same_too():
     z = torch.randn(7, 96, dtype=torch.float64)
     with torch.no_grad():
         wanted = theirs._transform.inverse(z)[0]
-        torch.testing.assert_close(from_nflows(theirs).inverse(z)[0], wanted, atol=1e-12, rtol=1e-12)
+        torch.testing.assert_close(
+            from_nflows(theirs).inverse(z)[0], wanted, atol=1e-12, rtol=1e-12
+        )
 
 
 def test_a_squeeze_by_three_has_an_inverse():

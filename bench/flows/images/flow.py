@@ -55,7 +55,7 @@ class ImageFlow(Flow):
         return super().map_only(self._flat(x), context)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Data x, [B, D] or [B, *shape] by the layout, of noise z [B, D], and log |det dx/dz| [B]."""
+        """Data x, [B, D] or [B, *shape] by the layout, of noise z [B, D]; log |det dx/dz| [B]."""
         x, logabsdet = super().inverse(z, context)
         return x.view(-1, *self.shape) if self.layout == "shaped" else x, logabsdet
 
