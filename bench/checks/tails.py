@@ -70,7 +70,7 @@ def _heaviest(subject: Subject, dtype: torch.dtype = torch.float32) -> Finding:
         error=0.0,
         threshold=MASS,
         n=len(shell),
-        what=f"{_named(masses[far])} {math.exp(far):.2g} standard deviations from the data",
+        what=_told(masses[far], far),
         upper=True,
     )
 
@@ -80,7 +80,8 @@ def _finite(weights: Tensor) -> Tensor:
     return weights.nan_to_num(nan=-math.inf, posinf=-math.inf)
 
 
-def _named(log_mass: float) -> str:
+def _told(log_mass: float, far: int) -> str:
     if log_mass <= 0:
-        return "no shell holds more than a mass of one, the heaviest"
-    return f"there is a mass of {math.exp(log_mass):.3g} at least in a shell"
+        return "no shell around the data holds a mass above one"
+    mass, radius = math.exp(log_mass), math.exp(far)
+    return f"a shell {radius:.2g} standard deviations from the data has mass {mass:.3g} at least"
