@@ -11,6 +11,7 @@ from bench.flows.compose import differentiates
 from bench.flows.degree_blocked import masked_inverse
 from bench.flows.made import MADE
 from bench.kernels import Univariate, traced
+from bench.kernels.affine import Scaled, scaled
 
 MIN_SCALE = 1e-3
 
@@ -37,21 +38,24 @@ class MaskedAffine(Bijection):
         """`forward`, as a flow calls it: z [B, D] and log |det dz/dx| [B]."""
         return self(x, context)
 
-    def _scale_and_shift(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        parameters = self.autoregressive_net(x, context).view(x.shape[0], x.shape[1], 2)
-        return _scale(parameters[..., 0]), parameters[..., 1]
+    def _raw(self, x: Tensor, context: Tensor | None) -> Tensor:
+        return self.autoregressive_net(x, context).view(x.shape[0], x.shape[1], 2)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z [B, D] and log |det dz/dx| [B]."""
         check_points(x, self.autoregressive_net.dim)
-        scale, shift = self._scale_and_shift(x, context)
-        return scale * x + shift, scale.log().sum(1)
+        net = self.autoregressive_net
+        if context is None and type(net) is MADE and x.dim() == 2 and x.shape[1] == net.dim:
+            bound = net.bound(x)
+            if bound is not None and bound.recorded(x):
+                return Scaled.apply(bound, MIN_SCALE, x, *bound.parameters)
+        z, scale = scaled(x, self._raw(x, context), MIN_SCALE)
+        return z, scale.log().sum(1)
 
     def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """z [B, D]."""
         check_points(x, self.autoregressive_net.dim)
-        scale, shift = self._scale_and_shift(x, context)
-        return scale * x + shift
+        return scaled(x, self._raw(x, context), MIN_SCALE)[0]
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B]."""
@@ -61,10 +65,7 @@ class MaskedAffine(Bijection):
             return masked_inverse(self.autoregressive_net, univariate, z, context)
         x = torch.zeros_like(z)
         for _ in range(z.shape[1]):
-            scale, shift = self._scale_and_shift(x, context)
-            x = (z - shift) / scale
+            raw = self._raw(x, context)
+            scale = F.softplus(raw[..., 0]) + MIN_SCALE
+            x = (z - raw[..., 1]) / scale
         return x, -scale.log().sum(1)
-
-
-def _scale(raw: Tensor) -> Tensor:
-    return F.softplus(raw) + MIN_SCALE

@@ -7,10 +7,13 @@ gives the same weights.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from bench.kernels.network import Bound, bind, residual_network
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -70,7 +73,31 @@ class ResidualNet(nn.Module):
         """Parameters [B, outputs] from [B, inputs] and, if built so, context [B, context_dim]."""
         if context is not None:
             inputs = torch.cat((inputs, context), dim=1)
+        found = residual_network(inputs, self.bound(inputs))
+        if found is not None:
+            return found
         h = self.initial_layer(inputs)
         for block in self.blocks:
             h = block(h, context)
         return self.final_layer(h)
+
+    def bound(self, inputs: Tensor) -> Bound | None:
+        """The network for the fused kernels where they serve inputs like these."""
+        layers = plain_layers(self, nn.Linear)
+        return None if layers is None else bind(self, inputs, layers)
+
+
+def plain_layers(net: Any, kind: type[nn.Linear]) -> list[nn.Linear] | None:
+    """The linear layers of a residual network, first to last, if between them there are but ReLUs.
+
+    None with another activation, active dropout, a context inside the blocks, or layers of another
+    kind.
+    """
+    layers = [net.initial_layer]
+    for block in net.blocks:
+        relu = block.activation in (F.relu, torch.relu)
+        if not relu or block.context_layer is not None or (block.dropout and block.training):
+            return None
+        layers += block.linear_layers
+    layers.append(net.final_layer)
+    return layers if all(type(layer) is kind for layer in layers) else None

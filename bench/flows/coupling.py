@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from bench.flows.bijection import Bijection, check_points
+from bench.flows.conditioners import ResidualNet
 from bench.flows.spline import MIN_BIN, MIN_SLOPE, ElementwiseSpline
 from bench.kernels import rq_spline_packed
+from bench.kernels.affine import Coupled, Places, join, moved_by
 from bench.kernels.eager import Shape
 
 MIN_SCALE = 1e-3
@@ -41,13 +43,18 @@ class Coupling(Bijection):
         self.register_buffer("move", move, persistent=False)
         self.register_buffer("restore", torch.cat((keep, move)).argsort(), persistent=False)
         self.transform_net = make_net(len(keep), len(move) * parameters)
+        self.fused = self.fused or isinstance(self.transform_net, ResidualNet)
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         check_points(x, self.dim)
         return x.index_select(1, self.keep), x.index_select(1, self.move)
 
     def _join(self, kept: Tensor, moved: Tensor) -> Tensor:
-        return torch.cat((kept, moved), 1).index_select(1, self.restore)
+        return join(kept, moved, self._places)
+
+    @property
+    def _places(self) -> Places:
+        return Places(self.keep, self.move, self.restore)
 
 
 class AffineCoupling(Coupling):
@@ -59,26 +66,27 @@ class AffineCoupling(Coupling):
     def __init__(self, mask: Tensor | Sequence[bool], make_net: MakeNet) -> None:
         super().__init__(mask, make_net, 2)
 
-    def _scale_and_shift(self, kept: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        shift, raw = self.transform_net(kept, context).split(self.moved, 1)
-        return torch.sigmoid(raw + 2) + MIN_SCALE, shift
-
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z [B, D] and log |det dz/dx| [B]."""
+        check_points(x, self.dim)
+        if context is None and type(self.transform_net) is ResidualNet:
+            net = self.transform_net.bound(x)
+            if net is not None and net.recorded(x):
+                return Coupled.apply(net, self._places, MIN_SCALE, x, *net.parameters)
         kept, moved = self._split(x)
-        scale, shift = self._scale_and_shift(kept, context)
-        return self._join(kept, moved * scale + shift), scale.log().sum(1)
+        moved, scale = moved_by(moved, self.transform_net(kept, context), MIN_SCALE)
+        return self._join(kept, moved), scale.log().sum(1)
 
     def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """z [B, D]."""
         kept, moved = self._split(x)
-        scale, shift = self._scale_and_shift(kept, context)
-        return self._join(kept, moved * scale + shift)
+        return self._join(kept, moved_by(moved, self.transform_net(kept, context), MIN_SCALE)[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B]."""
         kept, moved = self._split(z)
-        scale, shift = self._scale_and_shift(kept, context)
+        shift, raw = self.transform_net(kept, context).split(self.moved, 1)
+        scale = torch.sigmoid(raw + 2) + MIN_SCALE
         return self._join(kept, (moved - shift) / scale), -scale.log().sum(1)
 
 

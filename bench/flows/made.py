@@ -5,13 +5,21 @@ Degrees, layout, initialisation and the order of random draws are those of nflow
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.flows.conditioners import Activation
-from bench.flows.masks import hidden_degrees, hidden_mask, input_degrees, output_mask
+from bench.flows.conditioners import Activation, plain_layers
+from bench.flows.masks import (
+    hidden_degrees,
+    hidden_mask,
+    input_degrees,
+    lost_dependencies,
+    output_mask,
+)
+from bench.kernels.network import Bound, bind, residual_network
 
 
 class MaskedLinear(nn.Linear):
@@ -77,7 +85,8 @@ class MADE(nn.Module):
     """[B, dim] to [B, dim * outputs], the outputs of one input adjacent.
 
     Args:
-        dim, hidden, blocks: sizes; hidden >= dim - 1, else dependencies are missing.
+        dim, hidden, blocks: sizes; hidden >= dim - 1, else dependencies are lost: a UserWarning
+            tells how many.
         outputs: parameters per input.
         residual: residual blocks, else feed-forward ones.
         degrees: int64 [hidden] per hidden layer (1 + blocks of them), for masks drawn at random;
@@ -107,6 +116,13 @@ class MADE(nn.Module):
             raise ValueError("a residual MADE needs the same degrees in every hidden layer")
         self.dim, self.outputs, self.residual, self.activation = dim, outputs, residual, activation
         self.hidden_degrees = [d.tolist() for d in degrees]
+        lost = lost_dependencies(dim, self.hidden_degrees) if hidden < dim - 1 else 0
+        if lost:
+            warnings.warn(
+                f"{hidden} hidden units for {dim} inputs: {lost} of {dim * (dim - 1) // 2} "
+                f"dependencies are lost. Give a MADE at least {dim - 1} hidden units",
+                stacklevel=2,
+            )
         self.initial_layer = MaskedLinear(hidden_mask(degrees[0], input_degrees(dim)))
         self.context_layer = nn.Linear(context_dim, hidden) if context_dim else None
         self.blocks = nn.ModuleList(
@@ -119,6 +135,9 @@ class MADE(nn.Module):
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> Tensor:
         """Parameters [B, dim * outputs]."""
+        found = residual_network(inputs, self.bound(inputs, context))
+        if found is not None:
+            return found
         h = self.initial_layer(inputs)
         if context is not None:
             h = h + self.activation(self.context_layer(context))
@@ -127,3 +146,13 @@ class MADE(nn.Module):
         for block in self.blocks:
             h = block(h, context)
         return self.final_layer(h)
+
+    def bound(self, inputs: Tensor, context: Tensor | None = None) -> Bound | None:
+        """The network for the fused kernels where they serve inputs like these."""
+        if context is not None or not self.residual:
+            return None
+        layers = plain_layers(self, MaskedLinear)
+        if layers is None:
+            return None
+        masks = [layer._buffers["mask"] for layer in layers]
+        return bind(self, inputs, layers, masks, self.hidden_degrees[0])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -36,3 +39,19 @@ def output_mask(dim: int, outputs_per_input: int, in_degrees: Tensor) -> Tensor:
     """
     out_degrees = input_degrees(dim).repeat_interleave(outputs_per_input)
     return (out_degrees[:, None] > in_degrees).float()
+
+
+def lost_dependencies(dim: int, degrees: Sequence[Sequence[int]]) -> int:
+    """Pairs of an input and a later coordinate whose outputs no chain of hidden units joins to it.
+
+    `degrees`: per hidden layer those of its units. None is lost where 1..dim-1 all occur.
+    """
+    layers = [sorted(set(layer)) for layer in degrees]
+    lost = 0
+    for first in range(1, dim):
+        reached = first  # the least degree of a unit that sees the input
+        for layer in layers:
+            at = bisect_left(layer, reached)
+            reached = layer[at] if at < len(layer) else dim
+        lost += reached - first
+    return lost

@@ -139,15 +139,23 @@ def _shown(t: Timing) -> str:
 
 
 def main() -> None:
-    """Print the table."""
+    """Print a table."""
     parser = argparse.ArgumentParser(prog="python -m bench.kernels", description=__doc__)
     parser.add_argument("--seconds", type=float, default=5, help="per function and row")
     parser.add_argument("--only", default="", help="rows whose name contains this")
+    parser.add_argument(
+        "--training", action="store_true", help="training steps, against zuko too (needs zuko)"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, one thread")
     print(f"fused: {'yes' if kernels.available() else 'no: ' + kernels.reason()}")
+    if options.training:
+        from bench.kernels.training_steps import table
+
+        table(options.seconds, options.only)
+        return
     print("CPU milliseconds p20 / p50 / p80; ratio to nflows [95 %]; last column: rounds\n")
     print("| case | nflows | eager | ratio | fused | ratio | n |\n|---|---|---|---|---|---|---|")
     for name, case in CASES.items():

@@ -32,6 +32,8 @@ FLAGS = (
     "-fPIC",
     "-shared",
 )
+#: for the file that keeps torch's rounding
+EXACT = ("-ffp-contract=off", "-c")
 #: what torch found the CPU capable of -> flags, register bytes, registers of a tile's width
 LEVELS = {
     "AVX512": (
@@ -102,18 +104,21 @@ def key(command: list[str], flags: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
     for file in sorted(SOURCE.iterdir()):
         digest.update(file.name.encode() + file.read_bytes())
-    digest.update(" ".join((*command, *flags, run([*command, "--version"]))).encode())
+    digest.update(" ".join((*command, *flags, *EXACT, run([*command, "--version"]))).encode())
     return digest.hexdigest()[:20]
 
 
 def compile_to(file: Path, command: list[str], flags: tuple[str, ...]) -> None:
     """Build the library beside its place and move it there."""
     temporary = file.with_suffix(f".{os.getpid()}")
+    exact = temporary.with_suffix(f".{os.getpid()}.o")
     try:
-        run([*command, *flags, str(SOURCE / "fused.cpp"), "-o", str(temporary)])
+        run([*command, *flags, *EXACT, str(SOURCE / "exact.cpp"), "-o", str(exact)])
+        run([*command, *flags, str(SOURCE / "fused.cpp"), str(exact), "-o", str(temporary)])
         os.replace(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
+        exact.unlink(missing_ok=True)
 
 
 def run(command: list[str]) -> str:

@@ -9,6 +9,7 @@ temporaries in the cache.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -66,6 +67,23 @@ def spline(
     ]
     values, logs = zip(*blocks, strict=True)
     return torch.cat(values), torch.cat(logs)
+
+
+def grads(
+    x: Tensor,
+    parameters: Tensor,
+    shape: Shape,
+    given: tuple[Tensor, Tensor],
+    needs: Sequence[bool],
+    inverse: bool = False,
+) -> list[Tensor | None]:
+    """Gradients of points and parameters, where needed, by autograd; recorded if it records."""
+    wanted = [t for t, need in zip((x, parameters), needs, strict=False) if need]
+    recorded = torch.is_grad_enabled()
+    with torch.enable_grad():
+        outputs = spline(x, parameters, shape, inverse)
+    found = iter(torch.autograd.grad(outputs, wanted, given, create_graph=recorded))
+    return [next(found) if need else None for need in needs[:2]]
 
 
 class Turned(NamedTuple):

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from bench.kernels import build
 
-Path = Literal["eager", "fused"]
+Taken = Literal["eager", "fused"]
 SUFFIX = {torch.float32: "f32", torch.float64: "f64"}
 REAL: dict[torch.dtype, type[ctypes.c_float] | type[ctypes.c_double]] = {
     torch.float32: ctypes.c_float,
@@ -46,6 +47,21 @@ def loaded() -> tuple[ctypes.CDLL | None, str]:
         return _load()
 
 
+@cache
+def blas(dtype: torch.dtype) -> int | None:
+    """The address of the matrix product (Fortran's xGEMM) that torch itself is linked with.
+
+    None where it hides it.
+    """
+    name = {torch.float32: "sgemm_", torch.float64: "dgemm_"}[dtype]
+    folder = Path(torch.__file__).parent / "lib"
+    try:
+        (file,) = folder.glob("libtorch_cpu.*")
+        return ctypes.cast(getattr(ctypes.CDLL(str(file)), name), ctypes.c_void_p).value
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
 def available() -> bool:
     """Whether the fused kernels can be used on this machine; builds them on the first call."""
     return loaded()[0] is not None
@@ -56,12 +72,12 @@ def reason() -> str:
     return loaded()[1]
 
 
-def path() -> Path:
+def path() -> Taken:
     """The path of the last kernel call in this thread; "eager" before the first."""
     return getattr(_ran, "path", "eager")
 
 
-def took(path: Path) -> None:
+def took(path: Taken) -> None:
     """Record the path of a call."""
     _ran.path = path
 

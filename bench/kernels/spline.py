@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import torch
@@ -17,7 +15,9 @@ from torch import Tensor
 
 from bench.kernels import eager
 from bench.kernels.eager import MIN_BIN, MIN_DERIVATIVE, Shape
-from bench.kernels.library import REAL, SUFFIX, fused, pointer, split, took
+from bench.kernels.exact import Exact
+from bench.kernels.library import SUFFIX, fused, pointer, split, took
+from bench.kernels.settings import settings
 
 MAX_BINS = 64  #: beyond it the fused kernel's buffers end
 GRAIN = 16_384  #: points that are worth a thread
@@ -74,10 +74,14 @@ def rq_spline_packed(
     rows = parameters.expand(*size, parameters.shape[-1]).reshape(-1, parameters.shape[-1])
     recorded = torch.is_grad_enabled() and (points.requires_grad or rows.requires_grad)
     exact = faithful and recorded and os.environ.get("BENCH_FUSED") != "training"
-    library = None if exact or parameters.shape[-1] >= 3 * MAX_BINS else fused(points, rows)
+    library = None if parameters.shape[-1] >= 3 * MAX_BINS else fused(points, rows)
+    if exact and (inverse or not logabsdet):
+        library = None
     took("fused" if library else "eager")
     if library is None:
         value, logs = eager.spline(points, rows, shape, inverse, logabsdet, exact)
+    elif exact:
+        value, logs = Exact.apply(points, rows, shape, library)
     elif recorded:
         value, logs = _Spline.apply(points, rows, shape, inverse, library)
     else:
@@ -146,47 +150,19 @@ class _Spline(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_value: Tensor, grad_logs: Tensor) -> tuple[Tensor | None, ...]:
-        grads: Sequence[Tensor | None]
         x, rows, value = ctx.saved_tensors
         given = (grad_value, grad_logs)
         library = None if torch.is_grad_enabled() else fused(*given, x, rows)
         if library is None:  # recorded or batched: let autograd differentiate the eager spline
-            grads = _eager_grads(ctx, x, rows, given)
-        else:
-            at = value if ctx.inverse else x
-            grads = _run_grad(at, rows, given, ctx.shape, ctx.inverse, library)
-        return (*grads, None, None, None)
-
-
-def _eager_grads(
-    ctx: Any, x: Tensor, rows: Tensor, grads: tuple[Tensor, Tensor]
-) -> list[Tensor | None]:
-    wanted = [t for t, need in zip((x, rows), ctx.needs_input_grad, strict=False) if need]
-    recorded = torch.is_grad_enabled()
-    with torch.enable_grad():
-        outputs = eager.spline(x, rows, ctx.shape, ctx.inverse)
-    found = iter(torch.autograd.grad(outputs, wanted, grads, create_graph=recorded))
-    return [next(found) if need else None for need in ctx.needs_input_grad[:2]]
+            needs = ctx.needs_input_grad
+            grads = eager.grads(x, rows, ctx.shape, given, needs, ctx.inverse)
+            return (*grads, None, None, None)
+        at = value if ctx.inverse else x
+        return (*_run_grad(at, rows, given, ctx.shape, ctx.inverse, library), None, None, None)
 
 
 class _Rows(ctypes.Structure):
     _fields_ = [("at", ctypes.c_void_p), ("row", ctypes.c_int64), ("bin", ctypes.c_int64)]
-
-
-@cache
-def settings_type(dtype: torch.dtype) -> type[ctypes.Structure]:
-    """The C structure Shape in a dtype."""
-
-    class Settings(ctypes.Structure):
-        _fields_ = [("bins", ctypes.c_int64), ("values", REAL[dtype] * 5)]
-
-    return Settings
-
-
-def settings(dtype: torch.dtype, bins: int, shape: Shape) -> ctypes.Structure:
-    """The C structure Shape."""
-    values = (shape.bound, shape.min_bin, shape.min_derivative, shape.logit_scale, shape.edge)
-    return settings_type(dtype)(bins, (REAL[dtype] * 5)(*values))
 
 
 def _structures(rows: Tensor, shape: Shape, begin: int) -> tuple[ctypes.Structure, ...]:

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from bench.kernels.library import REAL, SUFFIX, fused, pointer, split, took
 from bench.kernels.masked import Network, Plan, Univariate
 from bench.kernels.replay import Inverter
-from bench.kernels.spline import MAX_BINS, settings, settings_type
+from bench.kernels.settings import settings, settings_type
+from bench.kernels.spline import MAX_BINS
 
 ROWS = 3  #: up to so many samples the weights are read where they are, else packed first
 GRAIN = 256  #: samples that are worth a thread

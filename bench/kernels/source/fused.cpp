@@ -1,4 +1,5 @@
 // The C interface, for float and double. Every function leaves its inputs as they were.
+#include "network.h"
 #include "pack.h"
 #include "row.h"
 
@@ -142,6 +143,13 @@ uint64_t fingerprint(const char *p, int64_t bytes, uint64_t seed) {
     extern "C" void walk_##SUFFIX(const Net<T> *net, const T *packed, const T *z, T *x,            \
                                   T *logabsdet, int64_t count, T *scratch) {                       \
         walk<T>(*net, packed, z, x, logabsdet, count, scratch);                                    \
+    }                                                                                              \
+    extern "C" void network_##SUFFIX(const Residual<T> *net, const T *x, T *y, int64_t all) {      \
+        net->forward(x, y, all);                                                                   \
+    }                                                                                              \
+    extern "C" void network_grad_##SUFFIX(const Residual<T> *net, const T *x, const T *g, T *gx,   \
+                                          T *const *gw, T *const *gb) {                            \
+        net->backward(x, g, gx, gw, gb);                                                           \
     }                                                                                              \
     /* exp(-a), log(a), softplus(a) for whole registers of a >= 0: for the test of their errors */ \
     extern "C" void functions_##SUFFIX(const T *a, T *e, T *l, T *s, int64_t n) {                  \

@@ -1,0 +1,124 @@
+"""Affine layers around a fused network: one autograd node each, with nflows' arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from bench.kernels.network import Bound, eager, eager_grads, needed
+
+Two = tuple[Tensor, Tensor]
+
+
+class Places(NamedTuple):
+    """Where a coupling's coordinates are: indices, int64."""
+
+    keep: Tensor
+    move: Tensor
+    restore: Tensor  #: of the kept, then the moved ones, back to their places
+
+
+def join(kept: Tensor, moved: Tensor, places: Places) -> Tensor:
+    """[B, D] of the parts."""
+    return torch.cat((kept, moved), 1).index_select(1, places.restore)
+
+
+def moved_by(moved: Tensor, raw: Tensor, least: float) -> Two:
+    """moved * scale + shift with scale = sigmoid(a + 2) + least, and the scale.
+
+    The parameters [B, 2 m] are all shifts, then all a.
+    """
+    shift, raw = raw.split(moved.shape[1], 1)
+    scale = torch.sigmoid(raw + 2) + least
+    return moved * scale + shift, scale
+
+
+def scaled(x: Tensor, raw: Tensor, least: float) -> Two:
+    """scale x + shift with scale = softplus(a) + least, and the scale; raw: [B, D, 2] a, shift."""
+    scale = F.softplus(raw[..., 0]) + least
+    return scale * x + raw[..., 1], scale
+
+
+class Coupled(torch.autograd.Function):
+    """`moved_by` of one part of x [B, D] with the network's parameters of the other part.
+
+    Returns z [B, D] and the log-determinant [B].
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, net: Bound, places: Places, least: float, x: Tensor, *parameters: Tensor
+    ) -> Two:
+        kept, moved = x.index_select(1, places.keep), x.index_select(1, places.move)
+        raw, ctx.call = net.kernel.forward(net.library, kept, True)
+        shift, raw = raw.split(moved.shape[1], 1)
+        gate = (raw + 2).sigmoid_()
+        scale = gate + least
+        ctx.save_for_backward(x, *parameters, kept, moved, gate, scale)
+        ctx.places, ctx.least = places, least
+        return join(kept, (moved * scale).add_(shift), places), scale.log().sum(1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, grad_log: Tensor) -> tuple[Tensor | None, ...]:
+        x, *parameters, kept, moved, gate, scale = ctx.saved_tensors
+        library, needs, places = (
+            ctx.call.library(parameters, grad, grad_log),
+            needed(ctx, 3),
+            ctx.places,
+        )
+        if library is None:
+            run = partial(_coupled, places=places, least=ctx.least)
+            return (None, None, None, *eager_grads(run, ctx, 3, (grad, grad_log)))
+        grad_kept, grad_moved = (grad.index_select(1, i) for i in places[:2])
+        grad_scale = (grad_log[:, None] / scale).add_(grad_moved * moved)
+        grad_gate = torch.ops.aten.sigmoid_backward(grad_scale, gate)
+        raw = torch.cat((grad_moved, grad_gate), 1)
+        found = ctx.call.backward(library, kept, raw, parameters, needs)
+        if needs[0]:
+            found[0] = join(grad_kept.add_(found[0]), grad_moved.mul_(scale), places)
+        return (None, None, None, *found)
+
+
+def _coupled(x: Tensor, parameters: Sequence[Tensor], places: Places, least: float) -> Two:
+    kept, moved = x.index_select(1, places.keep), x.index_select(1, places.move)
+    moved, scale = moved_by(moved, eager(kept, parameters), least)
+    return join(kept, moved, places), scale.log().sum(1)
+
+
+class Scaled(torch.autograd.Function):
+    """`scaled` x [B, D] with the masked network's parameters: z [B, D] and the log-determinant."""
+
+    @staticmethod
+    def forward(ctx: Any, net: Bound, least: float, x: Tensor, *parameters: Tensor) -> Two:
+        raw, ctx.call = net.kernel.forward(net.library, x.contiguous(), True)
+        raw = raw.view(*x.shape, 2)
+        z, scale = scaled(x, raw, least)
+        ctx.save_for_backward(x, *parameters, raw, scale)
+        ctx.masks, ctx.least = net.kernel.layout.masks, least
+        return z, scale.log().sum(1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, grad_log: Tensor) -> tuple[Tensor | None, ...]:
+        x, *parameters, raw, scale = ctx.saved_tensors
+        library, needs = ctx.call.library(parameters, grad, grad_log), needed(ctx, 2)
+        if library is None:
+            run = partial(_scaled, masks=ctx.masks, least=ctx.least)
+            return (None, None, *eager_grads(run, ctx, 2, (grad, grad_log)))
+        grad_scale = (grad_log[:, None] / scale).add_(grad * x)
+        given = torch.empty_like(raw)
+        given[..., 0] = torch.ops.aten.softplus_backward(grad_scale, raw[..., 0], 1, 20)
+        given[..., 1] = grad
+        found = ctx.call.backward(library, x.contiguous(), given.flatten(1), parameters, needs)
+        if needs[0]:
+            found[0] = (grad * scale).add_(found[0])
+        return (None, None, *found)
+
+
+def _scaled(x: Tensor, parameters: Sequence[Tensor], masks: Sequence[Tensor], least: float) -> Two:
+    z, scale = scaled(x, eager(x, parameters, masks).view(*x.shape, 2), least)
+    return z, scale.log().sum(1)
