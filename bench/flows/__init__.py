@@ -4,35 +4,40 @@
 guide; `from_nflows` converts a trained nflows flow into the same function.
 """
 
-from bench.flows.additive import AdditiveCoupling
-from bench.flows.affine import Affine
 from bench.flows.architectures import maf, nice, nsf_autoregressive, nsf_coupling, realnvp
-from bench.flows.autoregressive import MaskedAffine
+from bench.flows.autoregressive.affine import MaskedAffine
+from bench.flows.autoregressive.inverted import InverseAutoregressive, iaf
+from bench.flows.autoregressive.made import MADE
 from bench.flows.bijection import Bijection
 from bench.flows.compose import Composite, Inverse
-from bench.flows.conditioners import ResidualNet
-from bench.flows.convert import from_nflows
-from bench.flows.coupling import AffineCoupling, SplineCoupling
-from bench.flows.fixed import LeakyReLU, PointwiseAffine
+from bench.flows.convert.flows import from_nflows
+from bench.flows.couplings.additive import AdditiveCoupling
+from bench.flows.couplings.affine import AffineCoupling, SplineCoupling
+from bench.flows.couplings.conditioners import ResidualNet
 from bench.flows.flow import Flow, StandardNormal
 from bench.flows.images import ImageFlow, glow, realnvp_image
 from bench.flows.improved import autoregressive_flow, coupling_flow
-from bench.flows.inverted import InverseAutoregressive, iaf
-from bench.flows.knots import CubicSpline, LinearSpline, QuadraticSpline
-from bench.flows.linear import LULinear, Permutation, reverse
-from bench.flows.made import MADE
-from bench.flows.marginals import Marginals
+from bench.flows.linear.lu import LULinear, Permutation, reverse
+from bench.flows.linear.orthogonal import Householder, QRLinear, SVDLinear
+from bench.flows.linear.triangular import Triangular
 from bench.flows.masks import alternating
-from bench.flows.mixture import DeepSigmoid, LogisticMixture
+from bench.flows.monotone.affine import Affine
+from bench.flows.monotone.fixed import LeakyReLU, PointwiseAffine
+from bench.flows.monotone.knots import CubicSpline, LinearSpline, QuadraticSpline
+from bench.flows.monotone.marginals import Marginals
+from bench.flows.monotone.mixture import DeepSigmoid, LogisticMixture
+from bench.flows.monotone.rational_quadratic import RationalQuadratic, UnitRationalQuadratic
+from bench.flows.monotone.spline import ElementwiseSpline
+from bench.flows.monotone.squash import Logit, Sigmoid, Tanh
+from bench.flows.monotone.univariate import (
+    Elementwise,
+    MaskedUnivariate,
+    Univariate,
+    UnivariateCoupling,
+)
 from bench.flows.normalisation import ActNorm, BatchNorm
-from bench.flows.orthogonal import Householder, QRLinear, SVDLinear
-from bench.flows.planar import Planar, Radial
-from bench.flows.rational_quadratic import RationalQuadratic, UnitRationalQuadratic
-from bench.flows.spline import ElementwiseSpline
-from bench.flows.squash import Logit, Sigmoid, Tanh
-from bench.flows.sylvester import Sylvester
-from bench.flows.triangular import Triangular
-from bench.flows.univariate import Elementwise, MaskedUnivariate, Univariate, UnivariateCoupling
+from bench.flows.residual.planar import Planar, Radial
+from bench.flows.residual.sylvester import Sylvester
 
 __all__ = [
     "MADE",

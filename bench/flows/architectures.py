@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 
-from bench.flows.additive import AdditiveCoupling
-from bench.flows.autoregressive import MaskedAffine
+from bench.flows.autoregressive.affine import MaskedAffine
+from bench.flows.autoregressive.made import MADE
 from bench.flows.bijection import Bijection
 from bench.flows.compose import Composite
-from bench.flows.conditioners import ResidualNet
-from bench.flows.coupling import AffineCoupling, SplineCoupling
+from bench.flows.couplings.additive import AdditiveCoupling
+from bench.flows.couplings.affine import AffineCoupling, SplineCoupling
+from bench.flows.couplings.conditioners import ResidualNet
 from bench.flows.flow import Flow
-from bench.flows.linear import LULinear, reverse
-from bench.flows.made import MADE
+from bench.flows.linear.lu import LULinear, reverse
 from bench.flows.masks import alternating
+from bench.flows.monotone.rational_quadratic import RationalQuadratic
+from bench.flows.monotone.univariate import MaskedUnivariate
 from bench.flows.normalisation import ActNorm
-from bench.flows.rational_quadratic import RationalQuadratic
-from bench.flows.univariate import MaskedUnivariate
 
 
 def realnvp(

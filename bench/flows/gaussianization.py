@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from bench.flows.bijection import Bijection
 from bench.flows.compose import Composite
 from bench.flows.flow import Flow
-from bench.flows.normal_scores import NormalScores
-from bench.flows.orthogonal import Householder
-from bench.flows.univariate import Elementwise
+from bench.flows.linear.orthogonal import Householder
+from bench.flows.monotone.normal_scores import NormalScores
+from bench.flows.monotone.univariate import Elementwise
 
 ROWS = 1000  #: points that pass a layer at once at the start
 

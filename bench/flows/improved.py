@@ -12,15 +12,15 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from bench.flows.autoregressive.made import MADE
 from bench.flows.bijection import Bijection
 from bench.flows.compose import Composite
-from bench.flows.conditioners import ResidualNet
+from bench.flows.couplings.conditioners import ResidualNet
 from bench.flows.flow import Flow
-from bench.flows.linear import LULinear, reverse
-from bench.flows.made import MADE
-from bench.flows.marginals import Marginals
+from bench.flows.linear.lu import LULinear, reverse
 from bench.flows.masks import alternating
-from bench.flows.univariate import MaskedUnivariate, Univariate, UnivariateCoupling
+from bench.flows.monotone.marginals import Marginals
+from bench.flows.monotone.univariate import MaskedUnivariate, Univariate, UnivariateCoupling
 
 GAIN = 0.01  #: of the last linear's weights at the start
 

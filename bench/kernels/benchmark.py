@@ -26,7 +26,7 @@ from torch import Tensor
 
 from bench import kernels
 from bench.flows import from_nflows
-from bench.flows.degree_blocked import masked_inverse
+from bench.flows.autoregressive.degree_blocked import masked_inverse
 from bench.kernels.eager import Shape
 from bench.timing import Timing, host_watch, interleave, paired_ratio, summarise
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench import model
 from bench.contract import DataSpec
 from bench.flows import Flow
-from bench.flows.continuous import ffjord
+from bench.flows.continuous.flow import ffjord
 
 
 @model("ffjord", family="flow", paper="1810.01367", requires=["torchdiffeq"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench import model
 from bench.contract import DataSpec
 from bench.flows import Flow
-from bench.flows.inverted import iaf
+from bench.flows.autoregressive.inverted import iaf
 
 
 @model("iaf", family="flow", paper="1606.04934")

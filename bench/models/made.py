@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from bench import model
 from bench.contract import DataSpec
-from bench.flows.degree_blocked import degree_blocked_inverse
-from bench.flows.made import MADE
+from bench.flows.autoregressive.degree_blocked import degree_blocked_inverse
+from bench.flows.autoregressive.made import MADE
 from bench.levels import invert, level_count, scaled
 from bench.models._heads import Head, head_for, log_masses
 

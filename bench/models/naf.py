@@ -10,7 +10,7 @@ from torch import Tensor
 from bench import model
 from bench.contract import DataSpec
 from bench.flows import DeepSigmoid, Flow, autoregressive_flow
-from bench.flows.mixture import LEAST_SCALE
+from bench.flows.monotone.mixture import LEAST_SCALE
 
 STEEP = 3.0  #: slope of all units but one at the start
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench import model
 from bench.contract import DataSpec
 from bench.flows import Flow
-from bench.flows.residual import residual_flow
+from bench.flows.residual.block import residual_flow
 
 
 @model("residual", family="flow", paper="1906.02735")

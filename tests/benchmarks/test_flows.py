@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from bench.contract import DataSpec
 from bench.flows import from_nflows
-from bench.flows.spline import Spline, spline_forward
+from bench.flows.monotone.spline import Spline, spline_forward
 from bench.registry import discover, load_function
 from bench.timing import ratio
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import Transform, constraints
 
 from bench import flows
-from bench.flows.continuous import Continuous
+from bench.flows.continuous.flow import Continuous
 from bench.flows.images import Shift
 
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 pytest.importorskip("torchdiffeq")
 
-from bench.flows.continuous import Continuous, estimated_divergence, exact_divergence, ffjord
-from bench.flows.velocity import Velocity
+from bench.flows.continuous.flow import Continuous, estimated_divergence, exact_divergence, ffjord
+from bench.flows.continuous.velocity import Velocity
 from bench.jacobian import brute_force_logdet
 
 TIME = torch.tensor(0.3, dtype=torch.float64)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bench.flows import Bijection, Elementwise
 from bench.flows.gaussianization import gaussianization_flow
-from bench.flows.normal_scores import NormalScores, logit_of_normal, normal_of_logit
+from bench.flows.monotone.normal_scores import NormalScores, logit_of_normal, normal_of_logit
 
 
 def skewed(n: int, dim: int) -> Tensor:

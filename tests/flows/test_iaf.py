@@ -22,7 +22,7 @@ from bench.flows import (
     RationalQuadratic,
     from_nflows,
 )
-from bench.flows.inverted import InverseAutoregressive, iaf
+from bench.flows.autoregressive.inverted import InverseAutoregressive, iaf
 from bench.registry import read
 
 nflows = pytest.mark.filterwarnings("ignore:torch.triangular_solve is deprecated")

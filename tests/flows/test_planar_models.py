@@ -12,7 +12,8 @@ from flow_cases import randomise
 from test_bijections import assert_round_trip, jacobian_logdet, points
 from torch import Tensor
 
-from bench.flows import Bijection, Flow, Planar, Radial, Sylvester, planar, sylvester
+from bench.flows import Bijection, Flow, Planar, Radial, Sylvester
+from bench.flows.residual import planar, sylvester
 from bench.registry import load_function, read
 
 ROOT = Path(__file__).parents[2]

@@ -12,10 +12,10 @@ from test_bijections import assert_round_trip, jacobian_logdet
 from torch import Tensor
 
 from bench.flows import Bijection
-from bench.flows.fixed_point import fixed_point
-from bench.flows.lipschitz import LipschitzNet, SpectralLinear
-from bench.flows.residual import InvertibleResidual, residual_flow
-from bench.flows.series import roulette_logdet
+from bench.flows.residual.block import InvertibleResidual, residual_flow
+from bench.flows.residual.fixed_point import fixed_point
+from bench.flows.residual.lipschitz import LipschitzNet, SpectralLinear
+from bench.flows.residual.series import roulette_logdet
 
 #: name -> (dimension, maker)
 CASES: dict[str, tuple[int, Callable[[], Bijection]]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.flows.spline import Spline, spline_forward, spline_inverse, spline_map
+from bench.flows.monotone.spline import Spline, spline_forward, spline_inverse, spline_map
 
 
 def spline(n: int, scale: float, bound: float, dtype: torch.dtype, bins: int = 8) -> Spline:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bench.flows import Bijection, LinearSpline, Logit, QuadraticSpline, Sigmoid, Tanh
-from bench.flows.knots import CubicSpline
+from bench.flows.monotone.knots import CubicSpline
 
 X = torch.linspace(-9, 9, 37, dtype=torch.float64)[:, None]
 MAPS: dict[str, Bijection] = {"sigmoid": Sigmoid(), "tanh": Tanh()}

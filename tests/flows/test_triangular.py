@@ -11,7 +11,7 @@ from test_bijections import assert_round_trip, jacobian_logdet, points
 from torch.distributions import MultivariateNormal
 
 from bench.flows import Flow
-from bench.flows.triangular import Triangular
+from bench.flows.linear.triangular import Triangular
 
 #: (dimension, upper)
 CASES = {"lower": (4, False), "upper": (5, True), "one dimension": (1, False)}

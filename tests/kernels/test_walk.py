@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from bench import kernels
 from bench.flows import MADE
-from bench.flows.degree_blocked import degree_blocked_inverse, masked_inverse
+from bench.flows.autoregressive.degree_blocked import degree_blocked_inverse, masked_inverse
 from bench.kernels import MaskedInverse, Network, Univariate
 from bench.kernels.eager import Shape, spline
 

@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-from bench.flows.affine import Affine
 from bench.flows.bijection import Bijection
 from bench.flows.compose import Composite
-from bench.flows.coupling import MakeNet
+from bench.flows.couplings.affine import MakeNet
 from bench.flows.images.actnorm import ImageActNorm
 from bench.flows.images.conditioners import ConvResidualNet
 from bench.flows.images.conv1x1 import Conv1x1
@@ -20,7 +19,8 @@ from bench.flows.images.masks import checkerboard, first_half
 from bench.flows.images.multiscale import Multiscale, learned_prior
 from bench.flows.images.shapes import Shape, image_shape
 from bench.flows.images.squeeze import Squeeze
-from bench.flows.univariate import Univariate
+from bench.flows.monotone.affine import Affine
+from bench.flows.monotone.univariate import Univariate
 
 
 def glow(

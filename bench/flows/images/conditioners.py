@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.flows.conditioners import Activation
+from bench.flows.couplings.conditioners import Activation
 
 
 class ConvResidualBlock(nn.Module):

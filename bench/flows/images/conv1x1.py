@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bench.flows.images.shapes import check_images
-from bench.flows.linear import MIN_DIAGONAL, LULinear
+from bench.flows.linear.lu import MIN_DIAGONAL, LULinear
 
 
 class Conv1x1(LULinear):

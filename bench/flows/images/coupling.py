@@ -1,6 +1,6 @@
 """Couplings of images: some channels, or the dark fields of a checkerboard, move the others.
 
-arXiv 1605.08803, section 3.4; the maps are any family of `bench.flows.univariate`.
+arXiv 1605.08803, section 3.4; the maps are any family of `bench.flows.monotone`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from bench.flows.bijection import Bijection
-from bench.flows.coupling import Coupling, MakeNet
+from bench.flows.couplings.affine import Coupling, MakeNet
 from bench.flows.images.shapes import check_images
-from bench.flows.univariate import Univariate
+from bench.flows.monotone.univariate import Univariate
 
 
 class ChannelCoupling(Coupling):

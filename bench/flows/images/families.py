@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench.flows.coupling import MIN_SCALE
+from bench.flows.couplings.affine import MIN_SCALE
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from bench.flows.affine import Affine
 from bench.flows.bijection import Bijection
 from bench.flows.images.conditioners import ConvHead
 from bench.flows.images.coupling import ChannelCoupling, start_at_identity
 from bench.flows.images.masks import first_half
+from bench.flows.monotone.affine import Affine
 
 
 class Multiscale(Bijection):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from bench.flows.images.shapes import check_images
-from bench.flows.linear import Permutation
+from bench.flows.linear.lu import Permutation
 
 
 class ChannelPermutation(Permutation):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.flows.mixture import LEAST_SCALE, LogisticMixture
+from bench.flows.monotone.mixture import LEAST_SCALE, LogisticMixture
 
 FAR = -50.0  #: logit below which the normal quantile starts from its asymptotic series
 NEWTON = 3  #: steps from either start to float64's resolution

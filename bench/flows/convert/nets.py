@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import nn
 
-from bench.flows.conditioners import ResidualNet
-from bench.flows.coupling import MakeNet
+from bench.flows.autoregressive.made import MADE
+from bench.flows.couplings.affine import MakeNet
+from bench.flows.couplings.conditioners import ResidualNet
 from bench.flows.images.conditioners import ConvResidualNet
-from bench.flows.made import MADE
 
 
 def unsupported(part: Any, remedy: str) -> ValueError:

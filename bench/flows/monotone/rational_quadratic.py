@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.flows.spline import MIN_BIN, MIN_SLOPE
+from bench.flows.monotone.spline import MIN_BIN, MIN_SLOPE
 from bench.kernels import Univariate, rq_spline_packed
 from bench.kernels.eager import Shape
 

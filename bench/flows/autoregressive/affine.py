@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bench.flows.autoregressive.degree_blocked import masked_inverse
+from bench.flows.autoregressive.made import MADE
 from bench.flows.bijection import Bijection, check_points
 from bench.flows.compose import differentiates
-from bench.flows.degree_blocked import masked_inverse
-from bench.flows.made import MADE
 from bench.kernels import Univariate, traced
 from bench.kernels.affine import Scaled, scaled
 

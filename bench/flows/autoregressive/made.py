@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.flows.conditioners import Activation, plain_layers
+from bench.flows.couplings.conditioners import Activation, plain_layers
 from bench.flows.masks import (
     hidden_degrees,
     hidden_mask,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from bench.flows.coupling import Coupling, MakeNet
+from bench.flows.couplings.affine import Coupling, MakeNet
 
 
 class AdditiveCoupling(Coupling):

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.flows.bijection import Bijection, check_points
-from bench.flows.conditioners import ResidualNet
-from bench.flows.spline import MIN_BIN, MIN_SLOPE, ElementwiseSpline
+from bench.flows.couplings.conditioners import ResidualNet
+from bench.flows.monotone.spline import MIN_BIN, MIN_SLOPE, ElementwiseSpline
 from bench.kernels import rq_spline_packed
 from bench.kernels.affine import Coupled, Places, join, moved_by
 from bench.kernels.eager import Shape

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.flows.autoregressive import MIN_SCALE
+from bench.flows.autoregressive.affine import MIN_SCALE
 
 
 @dataclass(frozen=True)

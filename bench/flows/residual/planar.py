@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.flows.bijection import Bijection, check_points
-from bench.flows.roots import increasing_root
+from bench.flows.monotone.roots import increasing_root
 
 LEAST = 1e-4  #: least slope along the direction that moves: keeps the inverse finite in float32
 

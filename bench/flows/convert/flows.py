@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 
-from bench.flows.additive import AdditiveCoupling
-from bench.flows.autoregressive import MaskedAffine
+from bench.flows.autoregressive.affine import MaskedAffine
 from bench.flows.bijection import Bijection
 from bench.flows.compose import Composite, Inverse
-from bench.flows.convert_families import (
+from bench.flows.convert.families import (
     KNOTS,
     SPLINES,
     check_affine,
@@ -25,8 +24,8 @@ from bench.flows.convert_families import (
     logit_scale,
     moved,
 )
-from bench.flows.convert_fixed import FIXED, MATRICES
-from bench.flows.convert_images import (
+from bench.flows.convert.fixed import FIXED, MATRICES
+from bench.flows.convert.images import (
     IMAGE,
     IMAGE_CONVERTERS,
     VECTOR,
@@ -34,14 +33,15 @@ from bench.flows.convert_images import (
     rank_across,
     reshape,
 )
-from bench.flows.convert_nets import copied, made_net, masked_net, unsupported
-from bench.flows.coupling import AffineCoupling, SplineCoupling
+from bench.flows.convert.nets import copied, made_net, masked_net, unsupported
+from bench.flows.couplings.additive import AdditiveCoupling
+from bench.flows.couplings.affine import AffineCoupling, SplineCoupling
 from bench.flows.flow import Flow
 from bench.flows.images.multiscale import Multiscale
-from bench.flows.linear import LULinear, Permutation
+from bench.flows.linear.lu import LULinear, Permutation
+from bench.flows.linear.orthogonal import Householder, QRLinear, SVDLinear
+from bench.flows.monotone.univariate import Elementwise, MaskedUnivariate, UnivariateCoupling
 from bench.flows.normalisation import ActNorm, BatchNorm
-from bench.flows.orthogonal import Householder, QRLinear, SVDLinear
-from bench.flows.univariate import Elementwise, MaskedUnivariate, UnivariateCoupling
 
 
 def from_nflows(flow: nn.Module) -> Flow:
@@ -57,7 +57,7 @@ def from_nflows(flow: nn.Module) -> Flow:
     for name in ("_transform", "_distribution", "_embedding_net"):
         if not hasattr(flow, name):
             raise ValueError(f"{type(flow).__name__} is no nflows Flow: it has no {name}")
-    base, embedding = flow._distribution, flow._embedding_net
+    base, embedding = flow._distribution, cast("nn.Module", flow._embedding_net)
     noise = tuple(getattr(base, "_shape", ()))
     if type(base).__name__ != "StandardNormal" or len(noise) not in (VECTOR, IMAGE):
         raise unsupported(base, "only a StandardNormal over vectors or images is")

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.flows.roots import increasing_root
-from bench.flows.spline import MIN_BIN
+from bench.flows.monotone.roots import increasing_root
+from bench.flows.monotone.spline import MIN_BIN
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.flows.bijection import Bijection, check_points
-from bench.flows.orthogonal import Householder
-from bench.flows.planar import LEAST
-from bench.flows.roots import increasing_root
+from bench.flows.linear.orthogonal import Householder
+from bench.flows.monotone.roots import increasing_root
+from bench.flows.residual.planar import LEAST
 
 
 class Sylvester(Bijection):

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from bench.flows.made import MADE
+from bench.flows.autoregressive.made import MADE
 from bench.kernels import MaskedInverse, Network, Univariate
 from bench.kernels.replay import Solve
 

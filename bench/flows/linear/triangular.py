@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.flows.bijection import Bijection, check_points
-from bench.flows.linear import MIN_DIAGONAL
+from bench.flows.linear.lu import MIN_DIAGONAL
 
 
 class Triangular(Bijection):

@@ -7,11 +7,11 @@ from torch import Tensor
 
 from bench.flows.bijection import Bijection, check_points
 from bench.flows.compose import Composite, differentiates
-from bench.flows.fixed_point import fixed_point
 from bench.flows.flow import Flow
-from bench.flows.lipschitz import Linearised, LipschitzNet
 from bench.flows.normalisation import ActNorm
-from bench.flows.series import roulette_logdet
+from bench.flows.residual.fixed_point import fixed_point
+from bench.flows.residual.lipschitz import Linearised, LipschitzNet
+from bench.flows.residual.series import roulette_logdet
 
 EXACT_DIM = 16  #: largest dimension that is trained with the exact log-determinant
 

@@ -12,11 +12,11 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from bench.flows.autoregressive.degree_blocked import degree_blocked_inverse, masked_inverse
+from bench.flows.autoregressive.made import MADE
 from bench.flows.bijection import Bijection, check_points
 from bench.flows.compose import differentiates
-from bench.flows.coupling import Coupling, MakeNet
-from bench.flows.degree_blocked import degree_blocked_inverse, masked_inverse
-from bench.flows.made import MADE
+from bench.flows.couplings.affine import Coupling, MakeNet
 from bench.kernels import traced
 
 

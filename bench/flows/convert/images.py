@@ -14,7 +14,7 @@ import torch
 
 from bench.flows.bijection import Bijection
 from bench.flows.compose import Composite
-from bench.flows.convert_families import (
+from bench.flows.convert.families import (
     SPLINES,
     check_affine,
     elementwise,
@@ -22,7 +22,7 @@ from bench.flows.convert_families import (
     logit_scale,
     moved,
 )
-from bench.flows.convert_nets import copied, made_net, unsupported
+from bench.flows.convert.nets import copied, made_net, unsupported
 from bench.flows.flow import Flow
 from bench.flows.images.actnorm import ImageActNorm
 from bench.flows.images.conv1x1 import Conv1x1

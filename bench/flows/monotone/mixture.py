@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.flows.roots import increasing_root
+from bench.flows.monotone.roots import increasing_root
 
 LEAST_SCALE = 1e-3
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from bench.flows.convert_nets import unsupported
-from bench.flows.knots import CubicSpline, LinearSpline, QuadraticSpline
-from bench.flows.rational_quadratic import RationalQuadratic, UnitRationalQuadratic
-from bench.flows.spline import MIN_BIN
-from bench.flows.univariate import Elementwise, Univariate
+from bench.flows.convert.nets import unsupported
+from bench.flows.monotone.knots import CubicSpline, LinearSpline, QuadraticSpline
+from bench.flows.monotone.rational_quadratic import RationalQuadratic, UnitRationalQuadratic
+from bench.flows.monotone.spline import MIN_BIN
+from bench.flows.monotone.univariate import Elementwise, Univariate
 
 KNOTS: dict[str, type[LinearSpline | QuadraticSpline | CubicSpline]] = {
     "Linear": LinearSpline,

@@ -9,9 +9,9 @@ import torch
 
 from bench.flows.bijection import Bijection
 from bench.flows.compose import Composite, Inverse
-from bench.flows.fixed import LeakyReLU, PointwiseAffine
-from bench.flows.orthogonal import QRLinear
-from bench.flows.squash import Sigmoid, Tanh
+from bench.flows.linear.orthogonal import QRLinear
+from bench.flows.monotone.fixed import LeakyReLU, PointwiseAffine
+from bench.flows.monotone.squash import Sigmoid, Tanh
 
 
 def _identity(part: Any) -> Composite:

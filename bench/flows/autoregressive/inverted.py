@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.flows.autoregressive import MIN_SCALE, MaskedAffine
+from bench.flows.autoregressive.affine import MIN_SCALE, MaskedAffine
+from bench.flows.autoregressive.degree_blocked import _inverse, _network
+from bench.flows.autoregressive.made import MADE
 from bench.flows.bijection import Bijection, check_points
 from bench.flows.compose import Composite, Inverse, differentiates
-from bench.flows.degree_blocked import _inverse, _network
 from bench.flows.flow import Flow
-from bench.flows.linear import reverse
-from bench.flows.made import MADE
-from bench.flows.univariate import MaskedUnivariate
+from bench.flows.linear.lu import reverse
+from bench.flows.monotone.univariate import MaskedUnivariate
 from bench.kernels import traced
 from bench.kernels.masked import Network
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.flows.bijection import Bijection, check_points
+from bench.flows.continuous.velocity import Velocity
 from bench.flows.flow import Flow
-from bench.flows.velocity import Velocity
 
 #: (t, x [B, D]) -> rates of change of the state: f [B, D], and of the log-determinant [B]
 Rates = Callable[[Tensor, Tensor], tuple[Tensor, ...]]

@@ -1,0 +1,1 @@
+"""Masked networks and the maps that they drive, in either direction."""

@@ -1,0 +1,1 @@
+"""Trained nflows 0.14 flows as in-house ones."""

@@ -1,0 +1,1 @@
+"""Couplings, and the networks that condition them."""

@@ -1,0 +1,1 @@
+"""Increasing maps of one variable: splines, mixtures, sigmoids, fitted marginals."""

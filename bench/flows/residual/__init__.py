@@ -1,0 +1,1 @@
+"""Maps x + g(x): contractive networks, planar, radial and Sylvester layers."""
