@@ -10,11 +10,14 @@ from bench.flows.autoregressive.inverted import InverseAutoregressive, iaf
 from bench.flows.autoregressive.made import MADE
 from bench.flows.bijection import Bijection
 from bench.flows.compose import Composite, Inverse
+from bench.flows.continuous.flow import Continuous, ffjord
+from bench.flows.continuous.velocity import Velocity
 from bench.flows.convert.flows import from_nflows
 from bench.flows.couplings.additive import AdditiveCoupling
 from bench.flows.couplings.affine import AffineCoupling, SplineCoupling
 from bench.flows.couplings.conditioners import ResidualNet
 from bench.flows.flow import Flow, StandardNormal
+from bench.flows.gaussianization import gaussianization_flow
 from bench.flows.images import ImageFlow, glow, realnvp_image
 from bench.flows.improved import autoregressive_flow, coupling_flow
 from bench.flows.linear.lu import LULinear, Permutation, reverse
@@ -26,6 +29,7 @@ from bench.flows.monotone.fixed import LeakyReLU, PointwiseAffine
 from bench.flows.monotone.knots import CubicSpline, LinearSpline, QuadraticSpline
 from bench.flows.monotone.marginals import Marginals
 from bench.flows.monotone.mixture import DeepSigmoid, LogisticMixture
+from bench.flows.monotone.normal_scores import NormalScores
 from bench.flows.monotone.rational_quadratic import RationalQuadratic, UnitRationalQuadratic
 from bench.flows.monotone.spline import ElementwiseSpline
 from bench.flows.monotone.squash import Logit, Sigmoid, Tanh
@@ -36,6 +40,7 @@ from bench.flows.monotone.univariate import (
     UnivariateCoupling,
 )
 from bench.flows.normalisation import ActNorm, BatchNorm
+from bench.flows.residual.block import InvertibleResidual, residual_flow
 from bench.flows.residual.planar import Planar, Radial
 from bench.flows.residual.sylvester import Sylvester
 
@@ -48,6 +53,7 @@ __all__ = [
     "BatchNorm",
     "Bijection",
     "Composite",
+    "Continuous",
     "CubicSpline",
     "DeepSigmoid",
     "Elementwise",
@@ -57,6 +63,7 @@ __all__ = [
     "ImageFlow",
     "Inverse",
     "InverseAutoregressive",
+    "InvertibleResidual",
     "LULinear",
     "LeakyReLU",
     "LinearSpline",
@@ -65,6 +72,7 @@ __all__ = [
     "Marginals",
     "MaskedAffine",
     "MaskedUnivariate",
+    "NormalScores",
     "Permutation",
     "Planar",
     "PointwiseAffine",
@@ -83,10 +91,13 @@ __all__ = [
     "UnitRationalQuadratic",
     "Univariate",
     "UnivariateCoupling",
+    "Velocity",
     "alternating",
     "autoregressive_flow",
     "coupling_flow",
+    "ffjord",
     "from_nflows",
+    "gaussianization_flow",
     "glow",
     "iaf",
     "maf",
@@ -95,5 +106,6 @@ __all__ = [
     "nsf_coupling",
     "realnvp",
     "realnvp_image",
+    "residual_flow",
     "reverse",
 ]

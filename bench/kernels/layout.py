@@ -62,11 +62,13 @@ class Layout:
         return all(m is kept and m._version == version for m, kept, version in seen)
 
     def memory(self, batch: int, recorded: bool) -> int:
-        """Numbers that a call works on: the layers' inputs, packed weights, gradients."""
+        """Numbers that are kept for the gradient: the layers' inputs, packed weights."""
         packed = sum(self.weights) if self.masks else 0
-        if not recorded:
-            return 3 * batch * self.sizes[1] + packed
-        return (self.count + 3) * batch * self.sizes[1] + packed + max(self.weights)
+        return (self.count - 1 if recorded else 1) * batch * self.sizes[1] + packed
+
+    def scratch(self, batch: int) -> int:
+        """Numbers that are used within one call."""
+        return 3 * batch * self.sizes[1] + max(self.weights)
 
     def structures(self, addresses: Sequence[int]) -> ctypes.Array[Any]:
         """The layers in C; the weights' addresses come first, then the biases'."""

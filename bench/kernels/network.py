@@ -9,6 +9,7 @@ neither computed nor differentiated (docs/kernels.md).
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -23,6 +24,8 @@ from bench.kernels.library import SUFFIX, blas, fused, pointer, took
 
 #: a network's kernel lives as long as the module
 _KERNELS: WeakKeyDictionary[nn.Module, Kernel] = WeakKeyDictionary()
+_THREAD = threading.local()
+KEPT = 2**26  #: bytes of scratch memory that a thread keeps at most
 
 
 class Bound(NamedTuple):
@@ -62,6 +65,8 @@ def bind(
         return None
     kernel = _KERNELS.get(owner)
     if kernel is None or not kernel.layout.fits(masks):
+        if any(m.is_inference() for m in masks):  # their edits leave no trace
+            return None
         kernel = _KERNELS[owner] = Kernel(Layout(layers, masks, degrees))
     held: list[dict[str, Any]] = [layer._parameters for layer in layers]  # attributes are slow
     parameters = [p[name] for name in ("weight", "bias") for p in held]
@@ -111,6 +116,8 @@ class Kernel:
         """The output, and the call with the memory that the gradient needs."""
         call = Call(self, x, recorded)
         y = x.new_empty(len(x), self.layout.sizes[-1])
+        scratch = _scratch(call.needs, x)
+        call.net.scratch = scratch.data_ptr()
         run = getattr(library, f"network_{SUFFIX[x.dtype]}")
         run(ctypes.byref(call.net), pointer(x), pointer(y), ctypes.c_int64(recorded))
         return y, call
@@ -132,6 +139,7 @@ class Call:
         assert self.layers is not None
         at, start = ctypes.addressof(self.layers), self.memory.data_ptr()
         self.net = _Residual(blas(x.dtype), kernel.layout.count, at, len(x), start)
+        self.needs = kernel.layout.scratch(len(x))
 
     def __del__(self) -> None:
         self.spare[:] = [self.memory]
@@ -144,19 +152,20 @@ class Call:
         parameters: Sequence[Tensor],
         needs: Sequence[bool],
     ) -> list[Tensor | None]:
-        """Gradients of x and the parameters (all or none), where needed."""
-        wanted = zip((x, *parameters), needs, strict=True)
-        found = [torch.empty_like(t) if need else None for t, need in wanted]
-        addresses = [None if t is None else t.data_ptr() for t in found]
-        half = 1 + len(parameters) // 2
+        """Gradients of x and, if one is needed, of all parameters."""
+        grad_x, half = torch.empty_like(x) if needs[0] else None, len(parameters) // 2
+        found = [torch.empty_like(p) for p in parameters] if any(needs[1:]) else []
+        addresses = [t.data_ptr() for t in found]
+        scratch = _scratch(self.needs, x)
+        self.net.scratch = scratch.data_ptr()
         getattr(library, f"network_grad_{SUFFIX[x.dtype]}")(
             ctypes.byref(self.net),
             pointer(x),
             pointer(grad),
-            ctypes.c_void_p(addresses[0]),
-            *(_table(a) if needs[1] else None for a in (addresses[1:half], addresses[half:])),
+            None if grad_x is None else pointer(grad_x),
+            *(_table(a) if found else None for a in (addresses[:half], addresses[half:])),
         )
-        return found
+        return [grad_x, *(found or [None] * len(parameters))]
 
     def library(self, parameters: Sequence[Tensor], *grads: Tensor) -> ctypes.CDLL | None:
         """The library, unless autograd records or batches this backward pass or weights moved."""
@@ -171,7 +180,18 @@ class _Residual(ctypes.Structure):
         ("layer", ctypes.c_void_p),
         ("batch", ctypes.c_int64),
         ("memory", ctypes.c_void_p),
+        ("scratch", ctypes.c_void_p),
     ]
+
+
+def _scratch(size: int, like: Tensor) -> Tensor:
+    """This thread's scratch memory: shared by all networks it stays in the cache."""
+    found: Tensor | None = getattr(_THREAD, "scratch", None)
+    if found is None or found.dtype != like.dtype or len(found) < size:
+        found = like.new_empty(size)
+        if found.nbytes <= KEPT:
+            _THREAD.scratch = found
+    return found
 
 
 class _Network(torch.autograd.Function):
@@ -201,11 +221,11 @@ def needed(ctx: Any, first: int) -> list[bool]:
     `needs_input_grad` alone cannot tell whether the parameters' gradients are asked for: it is the
     same for every pass.
     """
-    wanted = any(_runs(node) for node, _ in ctx.next_functions[first + 1 :])
+    wanted = any(_runs(node) for node, _ in ctx.next_functions[1:])  # of tensors alone: x first
     return [n and (wanted or i == 0) for i, n in enumerate(ctx.needs_input_grad[first:])]
 
 
-def _table(addresses: Sequence[int | None]) -> ctypes.Array[ctypes.c_void_p]:
+def _table(addresses: Sequence[int]) -> ctypes.Array[ctypes.c_void_p]:
     return (ctypes.c_void_p * len(addresses))(*addresses)
 
 

@@ -172,6 +172,32 @@ def test_a_gradient_for_x_alone_is_that_for_all():
         assert alone.equal(together[0])
 
 
+@pytest.mark.parametrize("name", ["sorted", "dense", "masked affine"])
+def test_frozen_parameters(name, monkeypatch):
+    dim, make = ALL[name]
+    module = randomised(make)
+    for frozen in (slice(0, 1), slice(1, None), slice(None)):
+        for i, p in enumerate(module.parameters()):
+            p.requires_grad_(i not in range(*frozen.indices(1000)))
+        x = torch.randn(4, dim, dtype=torch.float64, requires_grad=True)
+        leaves = [x, *(p for p in module.parameters() if p.requires_grad)]
+
+        def grads() -> tuple[Tensor, ...]:
+            return torch.autograd.grad(sum(t.cos().sum() for t in outputs(module, x)), leaves)  # noqa: B023
+
+        wanted = in_pytorch(monkeypatch, grads)
+        torch.testing.assert_close(grads(), wanted, atol=1e-12, rtol=1e-12)
+
+
+def test_modules_made_in_inference_mode(monkeypatch):
+    for name in ("sorted", "dense"):
+        dim, make = NETWORKS[name]
+        with torch.inference_mode():
+            module, x = randomised(make), torch.randn(4, dim, dtype=torch.float64)
+            wanted = in_pytorch(monkeypatch, module, x)
+            torch.testing.assert_close(module(x), wanted, atol=1e-12, rtol=1e-12)
+
+
 def test_several_calls_before_the_gradients_do_not_share_memory():
     module = randomised(NETWORKS["sorted"][1])
     given = [torch.randn(20, 43, dtype=torch.float64) for _ in range(3)]

@@ -146,18 +146,19 @@ template <class T> struct Residual {
     int64_t layers;  // two more than two per block
     const Linear<T> *layer;
     int64_t batch;
-    T *memory;  // [layers or 3][batch, hidden], then the packed layers, then what backward needs
+    T *memory;   // what the gradient needs: [layers - 1][batch, hidden], then the packed layers
+    T *scratch;  // [3][batch, hidden], then the largest layer's weight and bias
 
     int64_t units() const { return batch * layer[0].out; }
 
-    // The input of layer i, 0 < i < layers: kept for the gradient, or in a ring of two and the sum.
+    // The input of layer i, 0 < i < layers: kept for the gradient, or but two of them in scratch.
     T *input(int64_t i, bool all) const {
-        return memory + units() * (i == layers - 1 ? 0 : all ? i : 1 + (i & 1));
+        if (all || i == layers - 1) return memory + units() * (i == layers - 1 ? 0 : i);
+        return scratch + units() * (1 + (i & 1));
     }
 
-    // The packed layer i; i = layers: what follows them.
     T *packed(int64_t i, bool all) const {
-        T *at = memory + units() * (all ? layers : 3);
+        T *at = memory + units() * (all ? layers - 1 : 1);
         for (int64_t j = 0; j < i; j++)
             if (layer[j].mask) at += layer[j].out * (layer[j].in + 1);
         return at;
@@ -177,11 +178,10 @@ template <class T> struct Residual {
                 for (int64_t j = 0; j < n; j++) a[j] = h[j] < 0 ? 0 : h[j];
             run(i, a, b);
             for (int64_t j = 0; j < n; j++) b[j] = b[j] < 0 ? 0 : b[j];
-            T *more = all ? memory + n * (layers - 1) : a;
-            run(i + 1, b, more);
+            run(i + 1, b, scratch);
             T *next = i + 2 < layers - 1 ? input(i + 2, all) : nullptr;
             for (int64_t j = 0; j < n; j++) {
-                const T sum = h[j] + more[j];
+                const T sum = h[j] + scratch[j];
                 h[j] = sum;
                 if (next) next[j] = sum < 0 ? 0 : sum;
             }
@@ -189,11 +189,10 @@ template <class T> struct Residual {
         run(layers - 1, h, y);
     }
 
-    // Gradients of x, and of weights and biases, each unless null. What is needed behind the packed
-    // layers: [3][batch, hidden] and the largest layer's weight and bias.
+    // Gradients of x, and of weights and biases, each unless null.
     void backward(const T *x, const T *g, T *gx, T *const *gw, T *const *gb) const {
         const int64_t n = units(), last = layers - 1;
-        T *gh = packed(layers, true), *t = gh + n, *u = t + n, *rest = u + n;
+        T *gh = scratch, *t = gh + n, *u = t + n, *rest = u + n;
         auto weights = [&](int64_t i, const T *g, const T *x) {
             if (gw) layer[i].weights(gemm, batch, g, x, gw[i], gb[i], rest);
         };
