@@ -165,7 +165,8 @@ class Call:
             None if grad_x is None else pointer(grad_x),
             *(_table(a) if found else None for a in (addresses[:half], addresses[half:])),
         )
-        return [grad_x, *(found or [None] * len(parameters))]
+        of_parameters: list[Tensor | None] = [*found] if found else [None] * len(parameters)
+        return [grad_x, *of_parameters]
 
     def library(self, parameters: Sequence[Tensor], *grads: Tensor) -> ctypes.CDLL | None:
         """The library, unless autograd records or batches this backward pass or weights moved."""
