@@ -28,24 +28,19 @@ def join(kept: Tensor, moved: Tensor, places: Places) -> Tensor:
     return torch.cat((kept, moved), 1).index_select(1, places.restore)
 
 
-def moved_by(moved: Tensor, raw: Tensor, least: float) -> Two:
-    """moved * scale + shift with scale = sigmoid(a + 2) + least, and the scale.
-
-    The parameters [B, 2 m] are all shifts, then all a.
-    """
-    shift, raw = raw.split(moved.shape[1], 1)
-    scale = torch.sigmoid(raw + 2) + least
-    return moved * scale + shift, scale
+def bounded_scale_and_shift(raw: Tensor, least: float) -> Two:
+    """sigmoid(a + 2) + least and b of raw [B, 2 m]: all b, then all a."""
+    shift, raw = raw.split(raw.shape[1] // 2, 1)
+    return torch.sigmoid(raw + 2) + least, shift
 
 
-def scaled(x: Tensor, raw: Tensor, least: float) -> Two:
-    """scale x + shift with scale = softplus(a) + least, and the scale; raw: [B, D, 2] a, shift."""
-    scale = F.softplus(raw[..., 0]) + least
-    return scale * x + raw[..., 1], scale
+def scale_and_shift(raw: Tensor, least: float) -> Two:
+    """softplus(a) + least and b of raw [B, D, 2], a and b adjacent."""
+    return F.softplus(raw[..., 0]) + least, raw[..., 1]
 
 
 class Coupled(torch.autograd.Function):
-    """`moved_by` of one part of x [B, D] with the network's parameters of the other part.
+    """moved * scale + shift with the network's parameters from the coordinates that are kept.
 
     Returns z [B, D] and the log-determinant [B].
     """
@@ -86,21 +81,21 @@ class Coupled(torch.autograd.Function):
 
 def _coupled(x: Tensor, parameters: Sequence[Tensor], places: Places, least: float) -> Two:
     kept, moved = x.index_select(1, places.keep), x.index_select(1, places.move)
-    moved, scale = moved_by(moved, eager(kept, parameters), least)
-    return join(kept, moved, places), scale.log().sum(1)
+    scale, shift = bounded_scale_and_shift(eager(kept, parameters), least)
+    return join(kept, moved * scale + shift, places), scale.log().sum(1)
 
 
 class Scaled(torch.autograd.Function):
-    """`scaled` x [B, D] with the masked network's parameters: z [B, D] and the log-determinant."""
+    """scale x + shift with the masked network's parameters: z [B, D], the log-determinant [B]."""
 
     @staticmethod
     def forward(ctx: Any, net: Bound, least: float, x: Tensor, *parameters: Tensor) -> Two:
         raw, ctx.call = net.kernel.forward(net.library, x.contiguous(), True)
         raw = raw.view(*x.shape, 2)
-        z, scale = scaled(x, raw, least)
+        scale, shift = scale_and_shift(raw, least)
         ctx.save_for_backward(x, *parameters, raw, scale)
         ctx.masks, ctx.least = net.kernel.layout.masks, least
-        return z, scale.log().sum(1)
+        return scale * x + shift, scale.log().sum(1)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, grad_log: Tensor) -> tuple[Tensor | None, ...]:
@@ -120,5 +115,5 @@ class Scaled(torch.autograd.Function):
 
 
 def _scaled(x: Tensor, parameters: Sequence[Tensor], masks: Sequence[Tensor], least: float) -> Two:
-    z, scale = scaled(x, eager(x, parameters, masks).view(*x.shape, 2), least)
-    return z, scale.log().sum(1)
+    scale, shift = scale_and_shift(eager(x, parameters, masks).view(*x.shape, 2), least)
+    return scale * x + shift, scale.log().sum(1)

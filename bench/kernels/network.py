@@ -222,7 +222,7 @@ def needed(ctx: Any, first: int) -> list[bool]:
     `needs_input_grad` alone cannot tell whether the parameters' gradients are asked for: it is the
     same for every pass.
     """
-    wanted = any(_runs(node) for node, _ in ctx.next_functions[1:])  # of tensors alone: x first
+    wanted = any(_runs(node) for node, _ in ctx.next_functions[1:])  # of the tensors alone
     return [n and (wanted or i == 0) for i, n in enumerate(ctx.needs_input_grad[first:])]
 
 

@@ -116,6 +116,10 @@ def _same(kept: Tensor, given: Tensor) -> bool:
     return _MEMCMP(kept.data_ptr(), given.data_ptr(), kept.nbytes) == 0
 
 
+def _copy(x: Tensor) -> Tensor:
+    return x.clone(memory_format=torch.contiguous_format)
+
+
 def _memcmp() -> Callable[[int, int, int], int] | None:
     """C's own: six times as fast as torch.equal, which counts at batch 1."""
     if sys.platform == "win32":
@@ -174,7 +178,8 @@ class _Replay:
             call()
         logabsdet = self.logs.sum(0)
         parameters = self.parameters.view(self.plan.dim, self.outputs, -1).permute(2, 0, 1)
-        return self.x[1:].T.contiguous(), logabsdet, parameters.contiguous()
+        # clone: of one coordinate the transpose is contiguous as it is, and would stay the buffer
+        return _copy(self.x[1:].T), logabsdet, _copy(parameters)
 
     def _inputs(self, layer: int, first: int, last: int) -> Tensor:
         """Rows first..last of what a layer reads; row 0 are the ones."""

@@ -63,7 +63,8 @@ def passes(made: MADE, univariate: Univariate, z: Tensor) -> tuple[Tensor, Tenso
 @pytest.mark.parametrize("name", NETWORKS)
 def test_agrees_with_d_passes(path, name, univariate):
     made = network(name, univariate.outputs)
-    for batch in (0, 1, 2, 5, 16, 17, 65, 130):
+    large = [2500] if made.dim == 1 else []  # several tiles, whose results may not share memory
+    for batch in (0, 1, 2, 5, 16, 17, 65, 130, *large):
         z = torch.randn(batch, made.dim, dtype=torch.float64)
         kept = z.clone()
         found = masked_inverse(made, univariate, z)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from bench.flows.autoregressive.degree_blocked import masked_inverse
 from bench.flows.autoregressive.made import MADE
 from bench.flows.bijection import Bijection, check_points
 from bench.flows.compose import differentiates
 from bench.kernels import Univariate, traced
-from bench.kernels.affine import Scaled, scaled
+from bench.kernels.affine import Scaled, scale_and_shift
 
 MIN_SCALE = 1e-3
 
@@ -38,24 +37,27 @@ class MaskedAffine(Bijection):
         """`forward`, as a flow calls it: z [B, D] and log |det dz/dx| [B]."""
         return self(x, context)
 
-    def _raw(self, x: Tensor, context: Tensor | None) -> Tensor:
-        return self.autoregressive_net(x, context).view(x.shape[0], x.shape[1], 2)
+    def _scale_and_shift(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        raw = self.autoregressive_net(x, context).view(x.shape[0], x.shape[1], 2)
+        return scale_and_shift(raw, MIN_SCALE)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z [B, D] and log |det dz/dx| [B]."""
         check_points(x, self.autoregressive_net.dim)
         net = self.autoregressive_net
-        if context is None and type(net) is MADE and x.dim() == 2 and x.shape[1] == net.dim:
+        alone = context is None and type(self) is MaskedAffine and type(net) is MADE
+        if alone and x.dim() == 2 and x.shape[1] == net.dim:
             bound = net.bound(x)
             if bound is not None and bound.recorded(x):
                 return Scaled.apply(bound, MIN_SCALE, x, *bound.parameters)
-        z, scale = scaled(x, self._raw(x, context), MIN_SCALE)
-        return z, scale.log().sum(1)
+        scale, shift = self._scale_and_shift(x, context)
+        return scale * x + shift, scale.log().sum(1)
 
     def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """z [B, D]."""
         check_points(x, self.autoregressive_net.dim)
-        return scaled(x, self._raw(x, context), MIN_SCALE)[0]
+        scale, shift = self._scale_and_shift(x, context)
+        return scale * x + shift
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B]."""
@@ -65,7 +67,6 @@ class MaskedAffine(Bijection):
             return masked_inverse(self.autoregressive_net, univariate, z, context)
         x = torch.zeros_like(z)
         for _ in range(z.shape[1]):
-            raw = self._raw(x, context)
-            scale = F.softplus(raw[..., 0]) + MIN_SCALE
-            x = (z - raw[..., 1]) / scale
+            scale, shift = self._scale_and_shift(x, context)
+            x = (z - shift) / scale
         return x, -scale.log().sum(1)

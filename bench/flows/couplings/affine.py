@@ -12,7 +12,7 @@ from bench.flows.bijection import Bijection, check_points
 from bench.flows.couplings.conditioners import ResidualNet
 from bench.flows.monotone.spline import MIN_BIN, MIN_SLOPE, ElementwiseSpline
 from bench.kernels import rq_spline_packed
-from bench.kernels.affine import Coupled, Places, join, moved_by
+from bench.kernels.affine import Coupled, Places, bounded_scale_and_shift, join
 from bench.kernels.eager import Shape
 
 MIN_SCALE = 1e-3
@@ -66,27 +66,31 @@ class AffineCoupling(Coupling):
     def __init__(self, mask: Tensor | Sequence[bool], make_net: MakeNet) -> None:
         super().__init__(mask, make_net, 2)
 
+    def _scale_and_shift(self, kept: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        return bounded_scale_and_shift(self.transform_net(kept, context), MIN_SCALE)
+
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z [B, D] and log |det dz/dx| [B]."""
         check_points(x, self.dim)
-        if context is None and type(self.transform_net) is ResidualNet:
-            net = self.transform_net.bound(x)
-            if net is not None and net.recorded(x):
-                return Coupled.apply(net, self._places, MIN_SCALE, x, *net.parameters)
+        net = self.transform_net
+        if context is None and type(self) is AffineCoupling and type(net) is ResidualNet:
+            bound = net.bound(x)
+            if bound is not None and bound.recorded(x):
+                return Coupled.apply(bound, self._places, MIN_SCALE, x, *bound.parameters)
         kept, moved = self._split(x)
-        moved, scale = moved_by(moved, self.transform_net(kept, context), MIN_SCALE)
-        return self._join(kept, moved), scale.log().sum(1)
+        scale, shift = self._scale_and_shift(kept, context)
+        return self._join(kept, moved * scale + shift), scale.log().sum(1)
 
     def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """z [B, D]."""
         kept, moved = self._split(x)
-        return self._join(kept, moved_by(moved, self.transform_net(kept, context), MIN_SCALE)[0])
+        scale, shift = self._scale_and_shift(kept, context)
+        return self._join(kept, moved * scale + shift)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B]."""
         kept, moved = self._split(z)
-        shift, raw = self.transform_net(kept, context).split(self.moved, 1)
-        scale = torch.sigmoid(raw + 2) + MIN_SCALE
+        scale, shift = self._scale_and_shift(kept, context)
         return self._join(kept, (moved - shift) / scale), -scale.log().sum(1)
 
 
