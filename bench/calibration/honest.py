@@ -11,7 +11,7 @@ from torch.distributions import Independent, MultivariateNormal, Normal, Student
 from bench.calibration.bases import Mixture, gaussian_model
 from bench.contract import DataSpec
 from bench.flows import Flow, nsf_coupling, realnvp
-from bench.models import categorical, histogram, vae
+from bench.models import histogram, vae
 from bench.models.histogram import Histogram
 from bench.models.vae import VAE
 
@@ -106,11 +106,6 @@ def deep_flow(data: DataSpec) -> Flow:
 
 def spline_flow(data: DataSpec) -> Flow:
     return nsf_coupling(data.dim, hidden=16, layers=2, blocks=1)
-
-
-def independent_levels(data: DataSpec) -> nn.Module:
-    """A table for each coordinate."""
-    return categorical.build(data)
 
 
 def logistic_network(data: DataSpec) -> nn.Module:
