@@ -36,19 +36,17 @@ class LogisticMixture:
 
     def forward(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """y and log dy/dx, [*] each."""
-        log_weight, centre, scale = self._parts(raw)
-        return _logit_of_mean((x[..., None] - centre) / scale, log_weight, -scale.log())
+        weight, centre, rate = self._parts(raw)
+        value, slope = _logit_of_mean((x[..., None] - centre) * rate, weight, rate)
+        return value, slope.log()
 
     def inverse(self, y: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """x and log dx/dy, [*] each; the root lies between those of the single components."""
-        log_weight, centre, scale = self._parts(raw)
-        alone = centre + scale * y[..., None]
+        weight, centre, rate = self._parts(raw)
+        alone = centre + y[..., None] / rate
 
         def mixture(x: Tensor) -> tuple[Tensor, Tensor]:
-            value, log_slope = _logit_of_mean(
-                (x[..., None] - centre) / scale, log_weight, -scale.log()
-            )
-            return value, log_slope.exp()
+            return _logit_of_mean((x[..., None] - centre) * rate, weight, rate)
 
         x = increasing_root(mixture, y, alone.amin(-1), alone.amax(-1))
         return x, -self.forward(x, raw)[1]
@@ -60,8 +58,9 @@ class LogisticMixture:
         return torch.cat((zeros, zeros, scale))
 
     def _parts(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights, centres and 1 / scales."""
         weight, centre, scale = raw.chunk(3, -1)
-        return weight.log_softmax(-1), centre, F.softplus(scale) + LEAST_SCALE
+        return weight.softmax(-1), centre, 1 / (F.softplus(scale) + LEAST_SCALE)
 
 
 @dataclass(frozen=True)
@@ -81,19 +80,17 @@ class DeepSigmoid:
 
     def forward(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """y and log dy/dx, [*] each."""
-        log_weight, slope, offset = self._parts(raw)
-        return _logit_of_mean(slope * x[..., None] + offset, log_weight, slope.log())
+        weight, rate, offset = self._parts(raw)
+        value, slope = _logit_of_mean(rate * x[..., None] + offset, weight, rate)
+        return value, slope.log()
 
     def inverse(self, y: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """x and log dx/dy, [*] each."""
-        log_weight, slope, offset = self._parts(raw)
-        alone = (y[..., None] - offset) / slope
+        weight, rate, offset = self._parts(raw)
+        alone = (y[..., None] - offset) / rate
 
         def sigmoids(x: Tensor) -> tuple[Tensor, Tensor]:
-            value, log_slope = _logit_of_mean(
-                slope * x[..., None] + offset, log_weight, slope.log()
-            )
-            return value, log_slope.exp()
+            return _logit_of_mean(rate * x[..., None] + offset, weight, rate)
 
         x = increasing_root(sigmoids, y, alone.amin(-1), alone.amax(-1))
         return x, -self.forward(x, raw)[1]
@@ -105,18 +102,25 @@ class DeepSigmoid:
         return torch.cat((zeros, slope, zeros))
 
     def _parts(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights, slopes and offsets."""
         weight, slope, offset = raw.chunk(3, -1)
-        return weight.log_softmax(-1), F.softplus(slope) + LEAST_SCALE, offset
+        return weight.softmax(-1), F.softplus(slope) + LEAST_SCALE, offset
 
 
-def _logit_of_mean(a: Tensor, log_weight: Tensor, log_rate: Tensor) -> tuple[Tensor, Tensor]:
-    """logit(sum_k w_k sigmoid(a_k)) and the log of its slope, where log da_k/dx = log_rate_k.
+def _logit_of_mean(a: Tensor, weight: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+    """logit(sum_k w_k sigmoid(a_k)) and its slope, where da_k/dx = rate_k.
 
-    With c = sum w sigmoid(a): log c, log(1 - c) and log c' = logsumexp(log w + log sigmoid(a) +
-    log sigmoid(-a) + log_rate), each a logsumexp, and slope = c' / (c (1 - c)).
+    With c = sum w sigmoid(a) the slope is sum(w sigmoid(a) sigmoid(-a) rate) / (c (1 - c)). All
+    sums are scaled by the largest of the exp(min(a, 0)) and of the exp(min(-a, 0)), which cancel:
+    one of the factors is 1 in either tail, and nothing underflows.
     """
-    up, down = F.logsigmoid(a), F.logsigmoid(-a)
-    log_c = torch.logsumexp(log_weight + up, -1)
-    log_rest = torch.logsumexp(log_weight + down, -1)
-    log_density = torch.logsumexp(log_weight + up + down + log_rate, -1)
-    return log_c - log_rest, log_density - log_c - log_rest
+    low = a.clamp(max=0.0)
+    high = low - a  # min(-a, 0)
+    left, right = (t.detach().amax(-1, keepdim=True) for t in (low, high))
+    part = 1 / (1 + (low + high).exp())
+    weight = weight.clamp(min=torch.finfo(a.dtype).tiny) * part
+    up, down = (low - left).exp(), (high - right).exp()
+    below = weight * up
+    c, rest = below.sum(-1), (weight * down).sum(-1)
+    density = (below * down * part * rate).sum(-1)
+    return (c / rest).log() + (left - right).squeeze(-1), density / (c * rest)

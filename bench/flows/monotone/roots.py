@@ -31,12 +31,21 @@ def increasing_root(function: Function, y: Tensor, low: Tensor, high: Tensor) ->
 
 
 def _bracketed(function: Function, y: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    t = (low + high) / 2
+    """The root without gradients.
+
+    Newton's step is taken where it ends inside the bracket (or has arrived) and is at most half as
+    long as the one before; without the second condition it can crawl along for ever, from one flat
+    side of a step to the other.
+    """
+    t, last = (low + high) / 2, high - low
     for _ in range(STEPS.get(y.dtype, 26)):
         value, slope = function(t)
         above = value > y
         low, high = torch.where(above, low, t), torch.where(above, t, high)
-        newton = t - (value - y) / slope
-        inside = (newton > low) & (newton < high)
+        move = (value - y) / slope
+        newton, length = t - move, move.abs()
+        inside = ((newton > low) & (newton < high)) | (newton == t)
+        inside &= length <= last / 2
         t = torch.where(inside, newton, (low + high) / 2)
+        last = torch.where(inside, length, (high - low) / 2)
     return t
