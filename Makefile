@@ -18,7 +18,7 @@ export DVC_NO_ANALYTICS := 1
 TESTING := OMP_NUM_THREADS=1 python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help leaderboard test lint format types test-slow test-conformance test-gpu benchmark clean
+.PHONY: help leaderboard test lint format types test-slow test-conformance test-gpu benchmark profile gpu clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -50,8 +50,17 @@ test-conformance: $(VENV)/.installed-dev ## the suites of nflows and zuko on our
 test-gpu: $(VENV)/.installed-dev ## what needs a CUDA device
 	$(TESTING) -m gpu $(TESTS)
 
-benchmark: $(VENV)/.installed-dev ## pytest-benchmark; compare with: pytest-benchmark compare
-	$(TESTING) -m benchmark --benchmark-autosave --benchmark-only $(TESTS)
+benchmark: $(VENV)/.installed-dev ## pytest-benchmark: results/profile/benchmarks.json
+	$(TESTING) -m benchmark --benchmark-only --benchmark-json .benchmarks/latest.json $(TESTS)/benchmarks
+	python -m bench.profile.benchmarks .benchmarks/latest.json results/profile/benchmarks.json
+
+profile: $(VENV)/.installed-dev ## profile the log-det kernels, write results/profile/
+	python -m bench profile --write
+
+gpu: $(VENV)/.installed-dev ## on a machine with a GPU: its tests, then the profile of the kernels there
+	$(INSTALL) -e '.[dev,peers,gpu]'
+	$(TESTING) -m gpu $(TESTS)
+	python -m bench profile --device cuda --graph --write
 
 clean: ## remove the environment and caches; results, checkpoints and DVC's cache stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache build dist *.egg-info

@@ -26,6 +26,12 @@ LIKELIHOODS = (
     "none",
 )
 LAYOUTS = ("flat", "shaped")
+#: how an implementation of a kernel may run: PyTorch's operations, the library of bench.kernels
+#: on a CPU, Triton on a GPU
+MODES = ("eager", "fused", "triton")
+TEXTBOOK = "textbook"  #: the kernel's own definition, as an implementation
+DIMS = (4, 8, 16, 32, 64, 128)
+BATCH = 256
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -130,6 +136,66 @@ def check(
     def mark(function: F) -> F:
         function.__bench_check__ = name  # type: ignore[attr-defined]
         return function
+
+    return mark
+
+
+def kernel(
+    name: str,
+    *,
+    logdet: str,
+    baseline: str = TEXTBOOK,
+    structured: bool = True,
+    dims: tuple[int, ...] | list[int] = DIMS,
+    batch: int = BATCH,
+    paper: str | None = None,
+    requires: tuple[str, ...] | list[str] = (),
+) -> Callable[[F], F]:
+    """Mark `make(size)` as a log-det kernel to profile. All arguments must be literals.
+
+    The function returns a `bench.profile.Case`: inputs, parameters, and the definition that every
+    implementation is compared with (docs/profiling.md).
+
+    Args:
+        name: lower-case id with hyphens.
+        logdet: the formula of the log-determinant, as text.
+        baseline: the implementation that ratios refer to.
+        structured: the determinant costs less than D^3.
+        dims: dimensions D of the default sweep.
+        batch: points per call there.
+        paper: arXiv id or citation.
+        requires: distributions that must be importable.
+    """
+
+    def mark(make: F) -> F:
+        make.__bench_kernel__ = name  # type: ignore[attr-defined]
+        return make
+
+    return mark
+
+
+def implementation(
+    name: str,
+    *,
+    kernel: str,
+    modes: tuple[str, ...] | list[str] = ("eager",),
+    requires: tuple[str, ...] | list[str] = (),
+) -> Callable[[F], F]:
+    """Mark `build(**parameters)` as a way to compute a kernel. All arguments must be literals.
+
+    The function takes the parameters of the kernel's case, as its definition does, and returns
+    `bench.profile.Maps`.
+
+    Args:
+        name: such as in-house, nflows, zuko; unique within the kernel.
+        kernel: the kernel's name.
+        modes: eager, fused (the library of `bench.kernels`), triton; each is a row of its own.
+        requires: distributions that must be importable.
+    """
+
+    def mark(build: F) -> F:
+        build.__bench_implementation__ = name  # type: ignore[attr-defined]
+        return build
 
     return mark
 

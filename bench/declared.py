@@ -21,6 +21,11 @@ NAME = r"[a-z0-9]+(-[a-z0-9]+)*"  # no dots: `<name>.cost.json` stands beside `<
 MARKS = {"bench.model": "model", "bench.contract.model": "model"}
 MARKS |= {"bench.dataset": "dataset", "bench.contract.dataset": "dataset"}
 MARKS |= {"bench.check": "check", "bench.contract.check": "check"}
+MARKS |= {"bench.kernel": "kernel", "bench.contract.kernel": "kernel"}
+MARKS |= {
+    "bench.implementation": "implementation",
+    "bench.contract.implementation": "implementation",
+}
 OPENS_TEST = (
     "bench.load",
     "bench.evaluate",
@@ -92,7 +97,54 @@ class CheckEntry:
     requires: tuple[str, ...] = ()
 
 
-Entry = ModelEntry | DatasetEntry | CheckEntry
+@dataclass(frozen=True)
+class KernelEntry:
+    """A log-det kernel as its source declares it."""
+
+    name: str
+    file: Path
+    function: str
+    logdet: str  #: the formula, as text
+    baseline: str = contract.TEXTBOOK  #: the implementation that ratios refer to
+    structured: bool = True
+    dims: tuple[int, ...] = contract.DIMS
+    batch: int = contract.BATCH
+    paper: str | None = None
+    requires: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImplementationEntry:
+    """One way to compute a kernel as its source declares it."""
+
+    name: str
+    file: Path
+    function: str
+    kernel: str
+    modes: tuple[str, ...] = ("eager",)
+    requires: tuple[str, ...] = ()
+
+
+Entry = ModelEntry | DatasetEntry | CheckEntry | KernelEntry | ImplementationEntry
+ENTRIES: dict[str, Callable[..., Entry]] = {
+    "dataset": DatasetEntry,
+    "check": CheckEntry,
+    "kernel": KernelEntry,
+    "implementation": ImplementationEntry,
+}
+#: what a mark cannot do without, beside the name
+NEEDED = {
+    "check": ("question", "remedy"),
+    "kernel": ("logdet",),
+    "implementation": ("kernel",),
+}
+
+
+def key(entry: Entry) -> str:
+    """What must be unique among the entries of its sort."""
+    if isinstance(entry, ImplementationEntry):
+        return f"{entry.kernel}:{entry.name}"
+    return entry.name
 
 
 def shown(file: Path) -> str:
@@ -158,7 +210,7 @@ def _entry(
     call = decorator if isinstance(decorator, ast.Call) else None
     target = _dotted(call.func if call else decorator, names) or ""
     # a bare `model` that nothing defines is taken for ours: a forgotten import shows at import
-    bare = target in ("model", "dataset", "check")
+    bare = f"bench.{target}" in MARKS
     mark = MARKS.get(f"bench.{target}" if bare else target)
     if mark is None:
         return None
@@ -172,9 +224,7 @@ def _entry(
     if mark == "model":
         settings = _settings(where, node)
         return ModelEntry(file=file, function=node.name, settings=settings, **values)
-    if mark == "check":
-        return CheckEntry(file=file, function=node.name, **values)
-    return DatasetEntry(file=file, function=node.name, **values)
+    return ENTRIES[mark](file=file, function=node.name, **values)
 
 
 def _literals(where: str, call: ast.Call, decorator: Callable[..., Any]) -> dict[str, Any]:
@@ -204,7 +254,7 @@ def _literal(node: ast.expr, what: str) -> Any:
 
 
 def _tupled(key: str, value: Any) -> Any:
-    if key in ("accepts", "requires") and isinstance(value, str):
+    if key in ("accepts", "requires", "modes") and isinstance(value, str):
         return (value,)
     return tuple(value) if isinstance(value, list) else value
 
@@ -247,9 +297,16 @@ EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "conditional": (lambda v: isinstance(v, bool), "True or False"),
     "truth": (lambda v: isinstance(v, bool), "True or False"),
     "fast": (lambda v: isinstance(v, bool), "True or False"),
+    "structured": (lambda v: isinstance(v, bool), "True or False"),
+    "dims": (lambda v: bool(v) and _all(_whole(1))(v), "a list of positive integers"),
+    "batch": (_whole(1), "an integer of at least 1"),
+    "modes": (
+        lambda v: bool(v) and _all(lambda m: m in contract.MODES)(v),
+        f"a list of one or more of {', '.join(contract.MODES)}",
+    ),
     "question": (lambda v: isinstance(v, str) and v.endswith("?"), "a question, in one sentence"),
     "remedy": (lambda v: isinstance(v, str) and v.endswith("."), "a sentence"),
-    "implementation": (lambda v: isinstance(v, str), "a string"),
+    **{k: (_text, "a string") for k in ("implementation", "kernel", "baseline", "logdet")},
 } | {key: (_text, "a string") for key in ("twin", "family", "paper", "source", "licence")}
 
 
@@ -264,10 +321,9 @@ def _validate(where: str, mark: str, values: dict[str, Any]) -> None:
         for key in ("kind", "shape", *(["levels"] if values.get("kind") == "discrete" else [])):
             if not values.get(key):
                 raise PluginError(f"{where} data set '{values['name']}' does not state its {key}")
-    if mark == "check":
-        for key in ("question", "remedy"):
-            if key not in values:
-                raise PluginError(f"{where} check '{values['name']}' does not state its {key}")
+    for needed in NEEDED.get(mark, ()):
+        if needed not in values:
+            raise PluginError(f"{where} {mark} '{values['name']}' does not state its {needed}")
 
 
 def _settings(where: str, node: ast.FunctionDef) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Finds plugins by reading their source, never by importing it.
 
-Places, in order: bench/models, bench/datasets and bench/checks, the clone's baselines/, the folders
-named in BENCH_PLUGINS, and the entry points `bench.models`, `bench.datasets` and `bench.checks`
-(each naming a module).
+Places, in order: bench/models, bench/datasets, bench/checks and bench/profile/catalogue, the
+clone's baselines/, the folders named in BENCH_PLUGINS, and the entry points `bench.models`,
+`bench.datasets`, `bench.checks` and `bench.kernels` (each naming a module).
 A file that does not parse is reported with its line and hides no other; two plugins of one name
 are an error that names both files.
 """
@@ -26,7 +26,10 @@ from bench.declared import NAME as NAME
 from bench.declared import CheckEntry as CheckEntry
 from bench.declared import DatasetEntry as DatasetEntry
 from bench.declared import Entry as Entry
+from bench.declared import ImplementationEntry as ImplementationEntry
+from bench.declared import KernelEntry as KernelEntry
 from bench.declared import ModelEntry as ModelEntry
+from bench.declared import key
 from bench.declared import read as read
 from bench.declared import shown as shown
 from bench.errors import MissingError, PluginError, UsageError, unknown
@@ -50,6 +53,9 @@ class Registry:
     datasets: dict[str, DatasetEntry]
     problems: list[Problem]
     checks: dict[str, CheckEntry] = field(default_factory=dict)
+    kernels: dict[str, KernelEntry] = field(default_factory=dict)
+    #: by "<kernel>:<name>"
+    implementations: dict[str, ImplementationEntry] = field(default_factory=dict)
 
     def model(self, name: str) -> ModelEntry:
         """The model called `name`, or a UsageError with the nearest names."""
@@ -63,11 +69,22 @@ class Registry:
             raise unknown("data set", name, self.datasets, "bench list datasets")
         return self.datasets[name]
 
+    def kernel(self, name: str) -> KernelEntry:
+        """The kernel called `name`, or a UsageError with the nearest names."""
+        if name not in self.kernels:
+            raise unknown("kernel", name, self.kernels, "bench list kernels")
+        return self.kernels[name]
+
     def table(self, entry: Entry) -> dict[str, Any]:
         """The entries of the same sort."""
-        if isinstance(entry, ModelEntry):
-            return self.models
-        return self.datasets if isinstance(entry, DatasetEntry) else self.checks
+        tables: dict[type[Entry], dict[str, Any]] = {
+            ModelEntry: self.models,
+            DatasetEntry: self.datasets,
+            CheckEntry: self.checks,
+            KernelEntry: self.kernels,
+            ImplementationEntry: self.implementations,
+        }
+        return tables[type(entry)]
 
 
 def discover() -> Registry:
@@ -80,13 +97,13 @@ def discover() -> Registry:
             registry.problems.append(Problem(file, str(error)))
             continue
         for entry in entries:
-            table = registry.table(entry)
-            if entry.name in table:
+            table, name = registry.table(entry), key(entry)
+            if name in table:
                 raise UsageError(
-                    f"two plugins are called '{entry.name}': {shown(table[entry.name].file)} and "
+                    f"two plugins are called '{name}': {shown(table[name].file)} and "
                     f"{shown(file)}. Rename one of them"
                 )
-            table[entry.name] = entry
+            table[name] = entry
     return registry
 
 
@@ -107,7 +124,8 @@ def _stamp(file: Path) -> tuple[int, int]:
 
 def plugin_files() -> Iterator[Path]:
     """Every file that may hold a plugin, in the order of the module's docstring."""
-    folders = [PACKAGE / "models", PACKAGE / "datasets", PACKAGE / "checks"]
+    places = ("models", "datasets", "checks", "profile/catalogue")
+    folders = [PACKAGE / place for place in places]
     if (root := paths.find_root()) is not None:
         folders.append(root / "baselines")
     extra = [f for f in os.environ.get("BENCH_PLUGINS", "").split(os.pathsep) if f]
@@ -130,7 +148,7 @@ def _entry_point_files() -> dict[Path, str]:
     """
     files = {}
     installed = entry_points()  # reads every installed package's metadata: once
-    for group in ("bench.models", "bench.datasets", "bench.checks"):
+    for group in ("bench.models", "bench.datasets", "bench.checks", "bench.kernels"):
         for point in installed.select(group=group):
             top, *rest = point.module.split(".")
             spec = importlib.util.find_spec(top)

@@ -14,7 +14,16 @@ import pytest
 import bench
 
 ROOT = Path(__file__).resolve().parent.parent
-PUBLIC = ["check", "compare", "dataset", "evaluate", "load", "model"]
+PUBLIC = [
+    "check",
+    "compare",
+    "dataset",
+    "evaluate",
+    "implementation",
+    "kernel",
+    "load",
+    "model",
+]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 

@@ -25,6 +25,7 @@ from bench.cli import (
     new,
     output,
     plan,
+    profile,
     run,
     stage,
 )
@@ -47,6 +48,7 @@ app.command("run")(run.command)
 app.command("cell")(cell.command)
 app.command("plan")(plan.command)
 app.command("leaderboard")(leaderboard.command)
+app.command("profile")(profile.command)
 app.command("compare")(compare.command)
 app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.command)

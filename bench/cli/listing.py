@@ -20,18 +20,19 @@ class What(StrEnum):
     datasets = "datasets"
     cells = "cells"
     checks = "checks"
+    kernels = "kernels"
     suites = "suites"
 
 
 def command(
-    what: Annotated[What, typer.Argument(metavar="models|datasets|cells|checks|suites")],
+    what: Annotated[What, typer.Argument(metavar="models|datasets|cells|checks|kernels|suites")],
     model: options.ModelGlobs = None,
     dataset: options.DatasetGlobs = None,
     suite: options.SuiteName = None,
     json: output.Json = False,
     wide: output.Wide = False,
 ) -> None:
-    """List models, data sets, planned cells, checks or suites.
+    """List models, data sets, cells, checks, kernels or suites.
 
     On a pipe: one line each, tab-separated, no heading.
     """
@@ -47,6 +48,8 @@ def command(
         rows = cells(found, suite, model, dataset)
     elif what is What.checks:
         rows = checks(found)
+    elif what is What.kernels:
+        rows = kernels(found)
     elif what is What.models:
         rows = [r for r in models(found) if options.matches(r["name"], model)]
     else:
@@ -123,6 +126,24 @@ def checks(found: Registry) -> list[dict[str, Any]]:
     return [
         {"name": c.name, "question": c.question, "fast": c.fast, "file": shown(c.file)}
         for c in sorted(found.checks.values(), key=lambda c: c.name)
+    ]
+
+
+def kernels(found: Registry) -> list[dict[str, Any]]:
+    """One row per log-det kernel, with who implements it."""
+    from bench.registry import shown
+
+    return [
+        {
+            "name": k.name,
+            "logdet": k.logdet,
+            "baseline": k.baseline,
+            "implementations": sorted(
+                i.name for i in found.implementations.values() if i.kernel == k.name
+            ),
+            "file": shown(k.file),
+        }
+        for k in sorted(found.kernels.values(), key=lambda k: k.name)
     ]
 
 

@@ -16,13 +16,14 @@ from torch import Tensor, nn
 
 from bench.contract import DataSpec
 from bench.flows import from_nflows
-from bench.flows.monotone.spline import Spline, spline_forward
 from bench.registry import discover, load_function
-from bench.timing import ratio
 
-DIM, BATCH, SECONDS = 16, 256, 0.3
+DIM, BATCH = 16, 256
+SIZES = {"dim": DIM, "batch": BATCH}
 FLOWS = ("realnvp-nflows", "maf-nflows", "nsf-coupling-nflows")
 ARCHITECTURES = [name.removesuffix("-nflows") for name in FLOWS]
+
+Timed = Callable[..., None]
 
 pytestmark = pytest.mark.benchmark
 
@@ -41,39 +42,22 @@ def points(scale: float = 1.0) -> Tensor:
     return scale * torch.randn(BATCH, DIM, generator=torch.Generator().manual_seed(1))
 
 
-def timed(
-    benchmark: Any, group: str, reference: Callable[[], Any], candidate: Callable[[], Any]
-) -> None:
-    """Time the candidate; note the sizes and its interleaved ratio to the reference."""
-    found = ratio(reference, candidate, seconds=SECONDS)
-    benchmark.group = group
-    benchmark.extra_info.update(
-        dim=DIM,
-        batch=BATCH,
-        threads=torch.get_num_threads(),
-        ratio_to_nflows=found.value,
-        ratio_interval=found.interval,
-        verdict=found.verdict,
-    )
-    benchmark(candidate)
-
-
 @torch.no_grad()
-def test_log_prob(benchmark: Any, pair: tuple[Any, Any]) -> None:
+def test_log_prob(timed: Timed, pair: tuple[Any, Any]) -> None:
     reference, ours = pair
     x = points()
     torch.testing.assert_close(ours.log_prob(x), reference.log_prob(x), rtol=1e-4, atol=1e-3)
-    timed(benchmark, "log_prob", lambda: reference.log_prob(x), lambda: ours.log_prob(x))
+    timed("log_prob", "nflows", lambda: reference.log_prob(x), lambda: ours.log_prob(x), **SIZES)
 
 
 @pytest.mark.filterwarnings("ignore:torch.triangular_solve is deprecated")  # called by nflows
 @torch.no_grad()
-def test_sample(benchmark: Any, pair: tuple[Any, Any]) -> None:
+def test_sample(timed: Timed, pair: tuple[Any, Any]) -> None:
     reference, ours = pair
     z = points(0.1)  # a maf without training amplifies noise, and its rounding, thousands of times
     expected = reference._transform.inverse(z)[0]
     torch.testing.assert_close(ours.inverse(z)[0], expected, rtol=1e-3, atol=1e-3)
-    timed(benchmark, "sample", lambda: reference.sample(BATCH), lambda: ours.sample(BATCH))
+    timed("sample", "nflows", lambda: reference.sample(BATCH), lambda: ours.sample(BATCH), **SIZES)
 
 
 def training_step(flow: Any, x: Tensor) -> Callable[[], Tensor]:
@@ -90,29 +74,7 @@ def training_step(flow: Any, x: Tensor) -> Callable[[], Tensor]:
     return step
 
 
-def test_training_step(benchmark: Any, pair: tuple[Any, Any]) -> None:
+def test_training_step(timed: Timed, pair: tuple[Any, Any]) -> None:
     reference, ours = (training_step(flow.train(), points()) for flow in pair)
     torch.testing.assert_close(ours(), reference(), rtol=1e-4, atol=1e-3)
-    timed(benchmark, "training step", reference, ours)
-
-
-@torch.no_grad()
-def test_spline_forward(benchmark: Any) -> None:
-    from nflows.transforms.splines import unconstrained_rational_quadratic_spline as nflows_spline
-
-    x, bins = points(2.0), 8
-    generator = torch.Generator().manual_seed(3)
-    raw = torch.randn(BATCH, DIM, 2, bins, generator=generator)
-    slopes = torch.randn(BATCH, DIM, bins - 1, generator=generator)
-
-    def reference() -> tuple[Tensor, Tensor]:
-        return nflows_spline(
-            x, raw[..., 0, :], raw[..., 1, :], slopes, tails="linear", tail_bound=3.0
-        )
-
-    def ours() -> tuple[Tensor, Tensor]:
-        return spline_forward(x, Spline(raw, slopes, bound=3.0))
-
-    for new, old in zip(ours(), reference(), strict=True):
-        torch.testing.assert_close(new, old, rtol=1e-4, atol=1e-4)
-    timed(benchmark, "spline forward", reference, ours)
+    timed("training step", "nflows", reference, ours, **SIZES)

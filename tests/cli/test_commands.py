@@ -24,6 +24,7 @@ COMMANDS = [
     "cell",
     "plan",
     "leaderboard",
+    "profile",
     "compare",
     "doctor",
     "data",

@@ -1,0 +1,1 @@
+"""Kernels and their implementations: one file per kernel."""

@@ -1,0 +1,169 @@
+"""results/profile/*.png: what a profile shows, by matplotlib, the same bytes each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from bench.profile.candidates import BRUTE
+from bench.profile.drawing import (
+    FAINT,
+    GREY,
+    label,
+    look,
+    microseconds,
+    png,
+    spread,
+    write,
+)
+from bench.profile.plots import logdet_share, roofline, speedup
+from bench.profile.reading import (
+    baseline,
+    by_kernel,
+    exponent,
+    machine,
+    over_dim,
+    own,
+    reference,
+    us,
+)
+from bench.profile.rows import Profile, Row
+from bench.report.figures import STYLE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI = 140
+DASHES = {"eager": "-", "fused": "--", "triton": "--", "compiled": "-.", "graph": ":"}
+Line = list[Row]  #: of one implementation and mode, over D
+
+
+def pictures(profile: Profile) -> dict[str, bytes]:
+    """PNG bytes by file name; a picture without data is left out."""
+    makers: dict[str, Callable[[Profile], Figure | None]] = {
+        "latency.png": latency,
+        "logdet-share.png": logdet_share,
+        "roofline.png": roofline,
+        "speedup.png": speedup,
+    }
+    import matplotlib
+    from matplotlib import pyplot as plt
+
+    out = {}
+    with matplotlib.rc_context(STYLE | {"figure.dpi": DPI}), plt.ioff():
+        matplotlib.use("agg")
+        for name, maker in makers.items():
+            figure = maker(profile)
+            if figure is not None:
+                out[name] = png(figure.canvas)  # type: ignore[arg-type]
+                plt.close(figure)
+    return out
+
+
+def latency(profile: Profile) -> Figure | None:
+    """Device time of a forward call against D, a panel per kernel, with the cost exponents."""
+    from matplotlib import pyplot as plt
+
+    panels = {k: lines for k, rows in by_kernel(profile).items() if (lines := lines_of(rows))}
+    if not panels:
+        return None
+    columns = min(5, len(panels))
+    deep = -(-len(panels) // columns)
+    figure, axes = plt.subplots(
+        deep, columns, figsize=(max(5.4, 1.95 * columns), 1 + 1.62 * deep), squeeze=False,
+        sharex=True, sharey=True, layout="constrained",
+    )  # fmt: skip
+    rows = [r for lines in panels.values() for line in lines for r in line]
+    _scales(axes.flat[0], rows)
+    for i, axis in enumerate(axes.flat):
+        if i >= len(panels):
+            axis.set_axis_off()
+            continue
+        name = list(panels)[i]
+        _panel(axis, profile, name, panels[name])
+        if i + columns >= len(panels):
+            axis.tick_params(labelbottom=True)
+            axis.set_xlabel("dimension D", fontsize=7)
+    figure.supylabel("time of a forward call on the device (down is faster)", fontsize=8)
+    figure.legend(handles=_key(rows), loc="outside lower center", ncols=5, frameon=False)
+    figure.suptitle(
+        "Time of the map with its log-determinant against D. Band: p20 to p80. Number: exponent "
+        f"of D between the two largest.\n{machine(profile)}", fontsize=8, color=GREY,
+    )  # fmt: skip
+    return figure
+
+
+def lines_of(rows: list[Row]) -> list[Line]:
+    """The lines of a panel: brute force, the baseline, then every mode of this package."""
+    lines = over_dim(rows)
+    first = baseline(reference(rows, "forward"))
+    base = None if first is None else (first.implementation, first.mode)
+    order = [w for w in lines if w[0] == BRUTE] + [w for w in lines if w == base]
+    order += [w for w in lines if own(lines[w][0]) and w not in order]
+    return [lines[w] for w in order]
+
+
+def _scales(axis: Any, rows: list[Row]) -> None:
+    """The axes that all panels share; brute force may leave them."""
+    times = [us(r) for r in rows if r.implementation != BRUTE] or [us(r) for r in rows]
+    dims = sorted({r.dim for r in rows})
+    ticks = dims[::-2][::-1]
+    axis.set(xscale="log", yscale="log", ylim=(min(times) / 2, 4 * max(times)))
+    axis.set_xlim(dims[0] / 1.5, dims[-1] * 2.6)
+    axis.set_xticks(ticks, [str(d) for d in ticks])
+    axis.minorticks_off()
+    axis.yaxis.set_major_formatter(microseconds)
+
+
+def _style(row: Row) -> dict[str, Any]:
+    if row.implementation == BRUTE:
+        return {"color": "#7d8791", "ls": ":", "lw": 1.2}
+    return look(row) | {"ls": "-" if row.baseline else DASHES[row.mode], "lw": 1.1, "ms": 2.7}
+
+
+def _panel(axis: Any, profile: Profile, name: str, lines: list[Line]) -> None:
+    axis.grid(color=FAINT, lw=0.6)
+    low, high = axis.get_ylim()
+    ends: list[tuple[float, int, str, str]] = []
+    for line in lines:
+        style, dims = _style(line[0]), [r.dim for r in line]
+        axis.plot(dims, [us(r) for r in line], **style)
+        spans = [r.device_us for r in line if r.device_us]
+        axis.fill_between(
+            dims, [s.p20 for s in spans], [s.p80 for s in spans], color=style["color"], alpha=0.18,
+            lw=0,
+        )  # fmt: skip
+        fit, inside = exponent(profile, line[0]), [r for r in line if us(r) <= high]
+        if fit is None or not inside:
+            continue
+        end = inside[-1]
+        if end.implementation == BRUTE:  # ends earlier, often between the others' lines
+            side: dict[str, Any] = {"ha": "right", "va": "bottom"}
+            by = (0.0, 2.0)
+            if len(inside) == 1:
+                side, by = {"ha": "left", "va": "top"}, (4.0, 2.0)
+            write(axis, f"{fit.last:.1f}", (end.dim, us(end)), by, color=style["color"], **side)
+        else:
+            ends.append((us(end), end.dim, f"{fit.last:.1f}", style["color"]))
+    places = spread([e[0] for e in ends], (high / low) ** 0.1)
+    for (_, dim, text, colour), at in zip(ends, places, strict=True):
+        write(axis, text, (dim, at), (4, 0), color=colour, va="center")
+    _title(axis, name, lines)
+
+
+def _title(axis: Any, name: str, lines: list[Line]) -> None:
+    base = next((line[0].implementation for line in lines if line[0].baseline), None)
+    what = f"{lines[-1][0].batch} points" + (f", baseline {base}" if base else "")
+    axis.set_title(name, loc="left", fontsize=8, pad=10)
+    write(axis, what, (0, 1), (0, 3), xycoords="axes fraction")
+
+
+def _key(rows: list[Row]) -> list[Any]:
+    """The legend: what each line is."""
+    from matplotlib import pyplot as plt
+
+    brute = "brute force (slogdet of autograd's Jacobian), {} points only"
+    looks = {
+        brute.format(r.batch) if r.implementation == BRUTE else label(r): _style(r) for r in rows
+    }
+    return [plt.Line2D([], [], label=text, **style) for text, style in looks.items()]
