@@ -58,7 +58,6 @@ profile: $(VENV)/.installed-dev ## profile the log-det kernels, write results/pr
 	python -m bench profile --write
 
 gpu: $(VENV)/.installed-dev ## on a machine with a GPU: its tests, then the profile of the kernels there
-	$(INSTALL) -e '.[dev,peers,gpu]'
 	$(TESTING) -m gpu $(TESTS)
 	python -m bench profile --device cuda --graph --write
 
@@ -75,5 +74,5 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(INSTALL) -e '.[dev,peers]'
+	$(INSTALL) -e '.[dev,peers,gpu]'
 	@touch $@ $(VENV)/.installed

@@ -34,8 +34,15 @@ class ActNorm(Bijection):
         check_points(x, self.dim)
         if self.training and self._fresh and len(x) > 1:
             self._start(x)
-        # not `expand`: its gradient would add up in another order than the reference's
-        return x * self.log_scale.exp() + self.shift, self.log_scale.sum() * x.new_ones(len(x))
+        logabsdet = self.log_scale.sum()
+        if torch.is_grad_enabled():
+            # the gradient of `expand` would add up in another order than the reference's
+            return self.map_only(x), logabsdet * x.new_ones(len(x))
+        return self.map_only(x), logabsdet.expand(len(x))
+
+    def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """z [B, D]."""
+        return torch.addcmul(self.shift, x, self.log_scale.exp())
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B]."""

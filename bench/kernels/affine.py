@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bench.kernels import triton
 from bench.kernels.network import Bound, eager, eager_grads, needed
 
 Two = tuple[Tensor, Tensor]
@@ -37,6 +38,25 @@ def bounded_scale_and_shift(raw: Tensor, least: float) -> Two:
 def scale_and_shift(raw: Tensor, least: float) -> Two:
     """softplus(a) + least and b of raw [B, D, 2], a and b adjacent."""
     return F.softplus(raw[..., 0]) + least, raw[..., 1]
+
+
+def affine(x: Tensor, raw: Tensor, least: float, masked: bool, inverse: bool = False) -> Two:
+    """scale x + shift [B, m] and its log-determinant [B], nats; inverse: (x - shift) / scale.
+
+    Raw [B, 2 m]: `masked` as `scale_and_shift` reads it with a and b of a coordinate adjacent, else
+    as `bounded_scale_and_shift`. One operator where Triton serves the device.
+    """
+    if triton.chosen(x.device):
+        from bench.kernels.operators.affine import affine as operator
+
+        return operator(x, raw, least, masked, inverse)
+    if masked:
+        scale, shift = scale_and_shift(raw.view(*x.shape, 2), least)
+    else:
+        scale, shift = bounded_scale_and_shift(raw, least)
+    if inverse:
+        return (x - shift) / scale, -scale.log().sum(1)
+    return scale * x + shift, scale.log().sum(1)
 
 
 class Coupled(torch.autograd.Function):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from bench.kernels import build
 
-Taken = Literal["eager", "fused"]
+Taken = Literal["eager", "fused", "triton"]
 SUFFIX = {torch.float32: "f32", torch.float64: "f64"}
 REAL: dict[torch.dtype, type[ctypes.c_float] | type[ctypes.c_double]] = {
     torch.float32: ctypes.c_float,

@@ -13,14 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.kernels import eager
+from bench.kernels import eager, fused_spline, triton
 from bench.kernels.eager import MIN_BIN, MIN_DERIVATIVE, Shape
 from bench.kernels.exact import Exact
-from bench.kernels.library import SUFFIX, fused, pointer, split, took
-from bench.kernels.settings import settings
-
-MAX_BINS = 64  #: beyond it the fused kernel's buffers end
-GRAIN = 16_384  #: points that are worth a thread
+from bench.kernels.fused_spline import MAX_BINS
+from bench.kernels.library import fused, took
+from bench.kernels.operators import spline as operator
+from bench.kernels.operators.serving import watched
 
 
 def rq_spline(
@@ -66,14 +65,21 @@ def rq_spline_packed(
     """`rq_spline` with the parameters [*, 3K - 1] in one tensor: widths, heights, derivatives.
 
     Without `logabsdet` the second result is empty: the map alone. `faithful`: wherever autograd
-    records, nflows' values to the last bit, so that training follows its curve (unless the
-    environment says BENCH_FUSED=training).
+    records and Triton does not run, nflows' values to the last bit, so that training follows its
+    curve (unless the environment says BENCH_FUSED=training).
     """
     size = _check(x, parameters, shape)
     points = x.expand(size).reshape(-1)
     rows = parameters.expand(*size, parameters.shape[-1]).reshape(-1, parameters.shape[-1])
     recorded = torch.is_grad_enabled() and (points.requires_grad or rows.requires_grad)
-    exact = faithful and recorded and os.environ.get("BENCH_FUSED") != "training"
+    # on a plain CPU a call by ctypes costs a fifth less than the operator (256 x 16 points)
+    plain = x.device.type == "cpu" and not (watched() or triton.interpreted())
+    server = "eager" if plain else operator.server(points, rows)
+    exact = faithful and recorded and server != "triton"
+    exact = exact and os.environ.get("BENCH_FUSED") != "training"
+    if server == "triton" or (server == "fused" and not exact):
+        value, logs = operator.rq_spline(points, rows, *shape, inverse)
+        return value.view(size), logs.view(size) if logabsdet else x.new_empty(0)
     library = None if parameters.shape[-1] >= 3 * MAX_BINS else fused(points, rows)
     if exact and (inverse or not logabsdet):
         library = None
@@ -85,7 +91,7 @@ def rq_spline_packed(
     elif recorded:
         value, logs = _Spline.apply(points, rows, shape, inverse, library)
     else:
-        value, logs = _run(points, rows, shape, inverse, library, logabsdet)
+        value, logs = fused_spline.run(points, rows, shape, inverse, library, logabsdet)
     return value.view(size), logs.view(size) if logabsdet else logs
 
 
@@ -96,7 +102,7 @@ def joined(*parts: Tensor) -> Tensor:
     A copy too wherever autograd records: its gradient needs the parts.
     """
     first, recorded = parts[0], torch.is_grad_enabled() and any(t.requires_grad for t in parts)
-    if not recorded and fused(*parts) is not None:
+    if not recorded and _addressable(*parts):
         storage, at = first.untyped_storage().data_ptr(), first.storage_offset()
         for t in parts:
             if (t.untyped_storage().data_ptr(), t.storage_offset()) != (storage, at):
@@ -108,6 +114,14 @@ def joined(*parts: Tensor) -> Tensor:
             size = (*first.shape[:-1], sum(t.shape[-1] for t in parts))
             return first.detach().as_strided(size, first.stride(), first.storage_offset())
     return torch.cat(parts, -1)
+
+
+def _addressable(*parts: Tensor) -> bool:
+    """Whether a kernel may read the parts' memory as it lies."""
+    if fused(*parts) is not None:
+        return True
+    one = all(t.dtype == parts[0].dtype for t in parts) and not watched()
+    return one and all(operator.server(t, t) == "triton" for t in parts)
 
 
 def _check(x: Tensor, parameters: Tensor, shape: Shape) -> torch.Size:
@@ -143,7 +157,7 @@ class _Spline(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, rows: Tensor, shape: Shape, inverse: bool, library: ctypes.CDLL
     ) -> tuple[Tensor, Tensor]:
-        value, logs = _run(x, rows, shape, inverse, library)
+        value, logs = fused_spline.run(x, rows, shape, inverse, library)
         ctx.save_for_backward(x, rows, value)
         ctx.shape, ctx.inverse = shape, inverse
         return value, logs
@@ -158,68 +172,5 @@ class _Spline(torch.autograd.Function):
             grads = eager.grads(x, rows, ctx.shape, given, needs, ctx.inverse)
             return (*grads, None, None, None)
         at = value if ctx.inverse else x
-        return (*_run_grad(at, rows, given, ctx.shape, ctx.inverse, library), None, None, None)
-
-
-class _Rows(ctypes.Structure):
-    _fields_ = [("at", ctypes.c_void_p), ("row", ctypes.c_int64), ("bin", ctypes.c_int64)]
-
-
-def _structures(rows: Tensor, shape: Shape, begin: int) -> tuple[ctypes.Structure, ...]:
-    """The C structures Rows, from row `begin` on, and Shape."""
-    at = rows.data_ptr() + begin * rows.stride(0) * rows.element_size()
-    return _Rows(at, *rows.stride()), settings(rows.dtype, (rows.shape[1] + 1) // 3, shape)
-
-
-def _run(
-    x: Tensor,
-    rows: Tensor,
-    shape: Shape,
-    inverse: bool,
-    library: ctypes.CDLL,
-    logabsdet: bool = True,
-) -> tuple[Tensor, Tensor]:
-    x = x.contiguous()
-    value = torch.empty_like(x)
-    logs = torch.empty_like(x) if logabsdet else x.new_empty(0)
-    run = getattr(library, f"rq_spline_{SUFFIX[x.dtype]}")
-
-    def part(begin: int, end: int) -> None:
-        structures = _structures(rows, shape, begin)
-        found = (value[begin:], logs[begin:] if logabsdet else None)
-        run(
-            pointer(x[begin:]),
-            *map(ctypes.byref, structures),
-            ctypes.c_int64(inverse),
-            ctypes.c_int64(end - begin),
-            *(None if t is None else pointer(t) for t in found),
-        )
-
-    split(len(x), GRAIN, part)
-    return value, logs
-
-
-def _run_grad(
-    at: Tensor,
-    rows: Tensor,
-    grads: tuple[Tensor, Tensor],
-    shape: Shape,
-    inverse: bool,
-    library: ctypes.CDLL,
-) -> tuple[Tensor, Tensor]:
-    """Gradients of the points and the parameters at x (of the inverse: its result)."""
-    given = [t.contiguous() for t in (at, *grads)]
-    found = torch.empty_like(given[0]), torch.empty(rows.shape, dtype=rows.dtype)
-    run = getattr(library, f"rq_spline_grad_{SUFFIX[at.dtype]}")
-
-    def part(begin: int, end: int) -> None:
-        run(
-            *(pointer(t[begin:]) for t in given),
-            *map(ctypes.byref, _structures(rows, shape, begin)),
-            ctypes.c_int64(inverse),
-            ctypes.c_int64(end - begin),
-            *(pointer(t[begin:]) for t in found),
-        )
-
-    split(len(at), GRAIN, part)
-    return found
+        found = fused_spline.run_grad(at, rows, given, ctx.shape, ctx.inverse, library)
+        return (*found, None, None, None)

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bench.kernels import triton
 from bench.kernels.library import REAL, SUFFIX, fused, pointer, split, took
 from bench.kernels.masked import Network, Plan, Univariate
+from bench.kernels.operators.serving import server, watched
 from bench.kernels.replay import Inverter
 from bench.kernels.settings import settings, settings_type
 from bench.kernels.spline import MAX_BINS
@@ -35,6 +37,7 @@ class MaskedInverse:
 
     def __init__(self, dim: int, degrees: Sequence[Sequence[int]]) -> None:
         self.plan = Plan(dim, degrees)
+        self.degrees = [d for layer in degrees for d in layer]
         self.replayed = Inverter(self.plan)
         self.packed: tuple[object, Tensor] | None = None
         chunks = self.plan.chunks(CHUNK)
@@ -52,6 +55,19 @@ class MaskedInverse:
         Raises ValueError for shapes that do not fit together.
         """
         network.check(self.plan, univariate.outputs, z)
+        given = z, *network.weights, *network.biases
+        if watched() and _fusible(network, univariate) and server(*given) != "eager":
+            from bench.kernels.operators.masked_inverse import masked_inverse as operator
+
+            weights, biases = ([t.detach() for t in part] for part in network[:2])
+            values = univariate.bins, [*univariate.shape], univariate.min_scale
+            return operator(z.detach(), weights, biases, self.degrees, network.residual, *values)
+        if triton.chosen(z.device):
+            from bench.kernels.triton import masked_inverse
+
+            if masked_inverse.serves(network, univariate, z):
+                took("triton")
+                return masked_inverse.invert(self.plan, network, univariate, z)
         weights = [t.detach().contiguous() for t in (*network.weights, *network.biases)]
         library = fused(z, *weights) if _fusible(network, univariate) else None
         took("fused" if library else "eager")

@@ -173,7 +173,8 @@ class Seen(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("inverse", [False, True])
-def test_dispatch_modes_see_pytorch_and_no_synchronisation(inverse):
+def test_without_a_kernel_dispatch_modes_see_pytorch_and_no_synchronisation(inverse, monkeypatch):
+    monkeypatch.setenv("BENCH_FUSED", "0")
     with Seen() as seen:
         rq_spline_packed(X, RAW, SHAPE, inverse=inverse)
     assert "gather" in seen.names

@@ -10,7 +10,7 @@ from bench.flows.autoregressive.made import MADE
 from bench.flows.bijection import Bijection, check_points
 from bench.flows.compose import differentiates
 from bench.kernels import Univariate, traced
-from bench.kernels.affine import Scaled, scale_and_shift
+from bench.kernels.affine import Scaled, affine, scale_and_shift
 
 MIN_SCALE = 1e-3
 
@@ -50,8 +50,7 @@ class MaskedAffine(Bijection):
             bound = net.bound(x)
             if bound is not None and bound.recorded(x):
                 return Scaled.apply(bound, MIN_SCALE, x, *bound.parameters)
-        scale, shift = self._scale_and_shift(x, context)
-        return scale * x + shift, scale.log().sum(1)
+        return affine(x, net(x, context), MIN_SCALE, masked=True)
 
     def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """z [B, D]."""

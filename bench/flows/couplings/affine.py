@@ -12,7 +12,7 @@ from bench.flows.bijection import Bijection, check_points
 from bench.flows.couplings.conditioners import ResidualNet
 from bench.flows.monotone.spline import MIN_BIN, MIN_SLOPE, ElementwiseSpline
 from bench.kernels import rq_spline_packed
-from bench.kernels.affine import Coupled, Places, bounded_scale_and_shift, join
+from bench.kernels.affine import Coupled, Places, affine, bounded_scale_and_shift, join
 from bench.kernels.eager import Shape
 
 MIN_SCALE = 1e-3
@@ -66,9 +66,6 @@ class AffineCoupling(Coupling):
     def __init__(self, mask: Tensor | Sequence[bool], make_net: MakeNet) -> None:
         super().__init__(mask, make_net, 2)
 
-    def _scale_and_shift(self, kept: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        return bounded_scale_and_shift(self.transform_net(kept, context), MIN_SCALE)
-
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z [B, D] and log |det dz/dx| [B]."""
         check_points(x, self.dim)
@@ -78,20 +75,21 @@ class AffineCoupling(Coupling):
             if bound is not None and bound.recorded(x):
                 return Coupled.apply(bound, self._places, MIN_SCALE, x, *bound.parameters)
         kept, moved = self._split(x)
-        scale, shift = self._scale_and_shift(kept, context)
-        return self._join(kept, moved * scale + shift), scale.log().sum(1)
+        moved, logabsdet = affine(moved, net(kept, context), MIN_SCALE, masked=False)
+        return self._join(kept, moved), logabsdet
 
     def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """z [B, D]."""
         kept, moved = self._split(x)
-        scale, shift = self._scale_and_shift(kept, context)
+        scale, shift = bounded_scale_and_shift(self.transform_net(kept, context), MIN_SCALE)
         return self._join(kept, moved * scale + shift)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B]."""
         kept, moved = self._split(z)
-        scale, shift = self._scale_and_shift(kept, context)
-        return self._join(kept, (moved - shift) / scale), -scale.log().sum(1)
+        raw = self.transform_net(kept, context)
+        moved, logabsdet = affine(moved, raw, MIN_SCALE, masked=False, inverse=True)
+        return self._join(kept, moved), logabsdet
 
 
 class SplineCoupling(Coupling):

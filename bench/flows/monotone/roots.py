@@ -18,7 +18,7 @@ def increasing_root(function: Function, y: Tensor, low: Tensor, high: Tensor) ->
     """t in [low, high] with function(t) = y, for an increasing function; [*] like y.
 
     Newton's step where it stays inside the bracket, else the middle: no data-dependent branch, no
-    synchronisation, and never outside [low, high], whatever rounding does. The last step carries
+    synchronisation, and never outside [low, high], whatever rounding does. Recorded, it carries
     gradients: by the implicit function theorem it has those of the root with respect to y and to
     the function's parameters.
     """
@@ -27,7 +27,9 @@ def increasing_root(function: Function, y: Tensor, low: Tensor, high: Tensor) ->
     if not torch.is_grad_enabled():
         return t
     value, slope = function(t)
-    return t - (value - y) / slope.detach()
+    residual = value - y
+    slope = slope.detach().clamp(min=torch.finfo(y.dtype).tiny)
+    return t - (residual - residual.detach()) / slope  # the value is t, whatever the slope
 
 
 def _bracketed(function: Function, y: Tensor, low: Tensor, high: Tensor) -> Tensor:
@@ -35,11 +37,16 @@ def _bracketed(function: Function, y: Tensor, low: Tensor, high: Tensor) -> Tens
 
     Newton's step is taken where it ends inside the bracket (or has arrived) and is at most half as
     long as the one before; without the second condition it can crawl along for ever, from one flat
-    side of a step to the other.
+    side of a step to the other. Once rounding decides where a step goes, the middle of the bracket
+    may be far away: the point of the smallest residual is kept.
     """
     t, last = (low + high) / 2, high - low
+    best, least = t, torch.full_like(t, torch.inf)
     for _ in range(STEPS.get(y.dtype, 26)):
         value, slope = function(t)
+        residual = (value - y).abs()
+        better = residual < least
+        best, least = torch.where(better, t, best), torch.where(better, residual, least)
         above = value > y
         low, high = torch.where(above, low, t), torch.where(above, t, high)
         move = (value - y) / slope
@@ -48,4 +55,4 @@ def _bracketed(function: Function, y: Tensor, low: Tensor, high: Tensor) -> Tens
         inside &= length <= last / 2
         t = torch.where(inside, newton, (low + high) / 2)
         last = torch.where(inside, length, (high - low) / 2)
-    return t
+    return best

@@ -48,7 +48,7 @@ def textbook(raw: Tensor, dim: int) -> Maps:
     return Maps(forward, inverse)
 
 
-@implementation("in-house", kernel="affine-coupling")
+@implementation("in-house", kernel="affine-coupling", modes=["eager", "triton"])
 def in_house(raw: Tensor, dim: int) -> Maps:
     """The layer of `bench.flows`, around a network that costs nothing."""
     layer = AffineCoupling(moved(dim), lambda inputs, outputs: Given(raw))

@@ -52,7 +52,7 @@ def textbook(**weights: Tensor) -> Maps:
     return Maps(forward, inverse)
 
 
-@implementation("in-house", kernel="masked-affine", modes=["eager", "fused"])
+@implementation("in-house", kernel="masked-affine", modes=["eager", "fused", "triton"])
 def in_house(**weights: Tensor) -> Maps:
     """The layer of `bench.flows`."""
     hidden, dim = weights["w0"].shape

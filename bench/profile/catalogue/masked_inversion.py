@@ -16,7 +16,7 @@ from bench.profile.catalogue import _made, masked_affine
     baseline="nflows",
     paper="1606.04934",
     dims=[4, 8, 16, 32, 64],
-    batch=64,
+    batch=32,
 )
 def case(size: Size) -> Case:
     """From z to the x whose masked affine map is z; it costs one pass, or D of a plain network."""

@@ -1,0 +1,1 @@
+"""Kernels as operators of torch: fake and autograd parts, dispatched by device."""
