@@ -248,8 +248,7 @@ def _static(kernels: list[str], json: Path | None, wide: bool) -> None:
 
     from bench.profile.static import static_report
 
-    rows = [asdict(r) for r in static_report()]
-    rows = [r for r in rows if not kernels or any(k in r["kernel"] for k in kernels)]
+    rows = [asdict(r) for r in static_report(kernels=kernels)]
     if json is not None:
         from json import dumps
 

@@ -17,7 +17,7 @@ from bench.profile.rows import Errors, Way
 DOUBLE = 1e-9  #: the largest error in float64
 TIMES = 3.0  #: the largest error in another dtype, over that of the definition in it
 NONSENSE = 1e30  #: the error of what is no number
-FLOOR = 16  #: units of rounding that are always allowed
+FLOOR = 32  #: units of rounding that are always allowed
 
 
 class Truth:

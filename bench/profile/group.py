@@ -20,7 +20,7 @@ from bench.profile.candidates import BRUTE, Candidate, baseline, prepared
 from bench.profile.case import Case, Maps
 from bench.profile.clock import Measured, measure
 from bench.profile.counts import count
-from bench.profile.plan import Group
+from bench.profile.plan import BRUTE_SIZE, Group
 from bench.profile.rows import NO_INVERSE, Errors, Row, Spread, Versus
 from bench.timing import decide, paired_ratio, summarise
 
@@ -68,7 +68,7 @@ class Bench:
                 entrant = self._admitted(row, candidate, truth, own, small)
                 if entrant is not None:
                     timed.append(entrant)
-            if group.brute:
+            if group.brute and case.x[0].numel() <= BRUTE_SIZE:
                 timed.append(self._brute(group, case, truth))
                 rows.append(timed[-1].row)
             self._time(group, timed, rows, seconds)

@@ -12,6 +12,7 @@ from bench.registry import KernelEntry, Registry
 REFERENCE = 64  #: the dimension at which everything is measured, or the largest below it
 BRUTE_BATCH = 16  #: points for which the brute force is affordable
 BRUTE_DIM = 64
+BRUTE_SIZE = 256  #: coordinates of a point, where they are more than D
 LARGE = 4  #: times the kernel's batch: with it and BRUTE_BATCH three sizes for an exponent
 
 
