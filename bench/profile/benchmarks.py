@@ -1,6 +1,6 @@
 """Results of pytest-benchmark as a profile, so that the same report and comparison serve both.
 
-    python -m bench.profile.benchmarks FROM.json TO.json
+python -m bench.profile.benchmarks FROM.json TO.json
 """
 
 from __future__ import annotations

@@ -18,8 +18,6 @@ from bench.kernels import triton
 from bench.profile.case import Build, Case
 from bench.registry import ImplementationEntry, KernelEntry, Registry
 
-BRUTE = "brute-force"  #: slogdet of the definition's autograd Jacobian, as an implementation
-
 
 @dataclass(frozen=True)
 class Modes:

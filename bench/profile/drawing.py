@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.profile.reading import label
 from bench.profile.rows import Row
 from bench.report import raster
 from bench.report.figures import ELSEWHERE, IN_HOUSE
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 INK, GREY, FAINT, JOIN = "#1a1f26", "#56606b", "#ebeff2", "#c3cad1"
 MARKS = {"eager": "o", "fused": "D", "triton": "D", "compiled": "^", "graph": "v"}
+#: ticks of what a log-determinant adds, 1 is the time of the map
+SHARES = (0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 100)
 COLOURS = 256
 
 
@@ -28,11 +31,6 @@ def look(row: Row) -> dict[str, Any]:
     return {"color": IN_HOUSE, "marker": MARKS[row.mode]}
 
 
-def label(row: Row) -> str:
-    """What a legend calls the row."""
-    return "baseline" if row.baseline else f"in-house, {row.mode}"
-
-
 def key(rows: Iterable[Row]) -> list[Any]:
     """A legend's marks: the baseline, and every mode of this package."""
     from matplotlib import pyplot as plt
@@ -41,9 +39,7 @@ def key(rows: Iterable[Row]) -> list[Any]:
     return [plt.Line2D([], [], label=t, ls="", ms=4.5, **looks[t]) for t in sorted(looks)]
 
 
-def write(
-    axis: Any, text: str, at: tuple[float, float], by: tuple[float, float], **kw: Any
-) -> Any:
+def write(axis: Any, text: str, at: tuple[float, float], by: tuple[float, float], **kw: Any) -> Any:
     """A small text, `by` points from a place."""
     kw = {"fontsize": 6.5, "color": GREY, "annotation_clip": False} | kw
     return axis.annotate(text, at, xytext=by, textcoords="offset points", **kw)

@@ -16,12 +16,12 @@ from bench.jacobian import brute_force_logdet
 from bench.kernels.library import took
 from bench.profile import accuracy
 from bench.profile.calls import Call, call, map_call, quiet
-from bench.profile.candidates import BRUTE, Candidate, baseline, prepared
+from bench.profile.candidates import Candidate, baseline, prepared
 from bench.profile.case import Case, Maps
 from bench.profile.clock import Measured, measure
 from bench.profile.counts import count
 from bench.profile.plan import BRUTE_SIZE, Group
-from bench.profile.rows import NO_INVERSE, Errors, Row, Spread, Versus
+from bench.profile.rows import BRUTE, NO_INVERSE, Errors, Row, Spread, Versus
 from bench.timing import decide, paired_ratio, summarise
 
 BACKWARD = 3  #: a forward and a backward pass move and compute about this many times the forward

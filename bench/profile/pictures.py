@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from bench.profile.candidates import BRUTE
 from bench.profile.drawing import (
     FAINT,
     GREY,
-    label,
     look,
     microseconds,
     png,
@@ -18,16 +16,17 @@ from bench.profile.drawing import (
 )
 from bench.profile.plots import logdet_share, roofline, speedup
 from bench.profile.reading import (
-    baseline,
+    Line,
     by_kernel,
     exponent,
+    face,
+    label,
+    lines_of,
     machine,
-    over_dim,
-    own,
-    reference,
     us,
 )
-from bench.profile.rows import Profile, Row
+from bench.profile.rows import BRUTE, Profile, Row
+from bench.report import text
 from bench.report.figures import STYLE
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 DPI = 140
 DASHES = {"eager": "-", "fused": "--", "triton": "--", "compiled": "-.", "graph": ":"}
-Line = list[Row]  #: of one implementation and mode, over D
 
 
 def pictures(profile: Profile) -> dict[str, bytes]:
@@ -70,7 +68,7 @@ def latency(profile: Profile) -> Figure | None:
     columns = min(5, len(panels))
     deep = -(-len(panels) // columns)
     figure, axes = plt.subplots(
-        deep, columns, figsize=(max(5.4, 1.95 * columns), 1 + 1.62 * deep), squeeze=False,
+        deep, columns, figsize=(max(7.4, 1.95 * columns), 1.2 + 1.6 * deep), squeeze=False,
         sharex=True, sharey=True, layout="constrained",
     )  # fmt: skip
     rows = [r for lines in panels.values() for line in lines for r in line]
@@ -84,23 +82,16 @@ def latency(profile: Profile) -> Figure | None:
         if i + columns >= len(panels):
             axis.tick_params(labelbottom=True)
             axis.set_xlabel("dimension D", fontsize=7)
-    figure.supylabel("time of a forward call on the device (down is faster)", fontsize=8)
-    figure.legend(handles=_key(rows), loc="outside lower center", ncols=5, frameon=False)
+    figure.supylabel("device time of a call (down is faster)", fontsize=8)
+    wide = 5 if columns == 5 else 2
+    figure.legend(
+        handles=_key(panels.values()), loc="outside lower center", ncols=wide, frameon=False
+    )
     figure.suptitle(
-        "Time of the map with its log-determinant against D. Band: p20 to p80. Number: exponent "
-        f"of D between the two largest.\n{machine(profile)}", fontsize=8, color=GREY,
+        "Forward pass: time of map and log-determinant against D. Band: p20 to p80. Number: "
+        f"exponent of D between the two largest.\n{machine(profile)}", fontsize=8, color=GREY,
     )  # fmt: skip
     return figure
-
-
-def lines_of(rows: list[Row]) -> list[Line]:
-    """The lines of a panel: brute force, the baseline, then every mode of this package."""
-    lines = over_dim(rows)
-    first = baseline(reference(rows, "forward"))
-    base = None if first is None else (first.implementation, first.mode)
-    order = [w for w in lines if w[0] == BRUTE] + [w for w in lines if w == base]
-    order += [w for w in lines if own(lines[w][0]) and w not in order]
-    return [lines[w] for w in order]
 
 
 def _scales(axis: Any, rows: list[Row]) -> None:
@@ -126,7 +117,7 @@ def _panel(axis: Any, profile: Profile, name: str, lines: list[Line]) -> None:
     low, high = axis.get_ylim()
     ends: list[tuple[float, int, str, str]] = []
     for line in lines:
-        style, dims = _style(line[0]), [r.dim for r in line]
+        style, dims = _style(face(line)), [r.dim for r in line]
         axis.plot(dims, [us(r) for r in line], **style)
         spans = [r.device_us for r in line if r.device_us]
         axis.fill_between(
@@ -136,34 +127,35 @@ def _panel(axis: Any, profile: Profile, name: str, lines: list[Line]) -> None:
         fit, inside = exponent(profile, line[0]), [r for r in line if us(r) <= high]
         if fit is None or not inside:
             continue
-        end = inside[-1]
+        end, said = inside[-1], text.fixed(fit.last, 1)
         if end.implementation == BRUTE:  # ends earlier, often between the others' lines
             side: dict[str, Any] = {"ha": "right", "va": "bottom"}
             by = (0.0, 2.0)
             if len(inside) == 1:
                 side, by = {"ha": "left", "va": "top"}, (4.0, 2.0)
-            write(axis, f"{fit.last:.1f}", (end.dim, us(end)), by, color=style["color"], **side)
+            write(axis, said, (end.dim, us(end)), by, color=style["color"], **side)
         else:
-            ends.append((us(end), end.dim, f"{fit.last:.1f}", style["color"]))
+            ends.append((us(end), end.dim, said, style["color"]))
     places = spread([e[0] for e in ends], (high / low) ** 0.1)
-    for (_, dim, text, colour), at in zip(ends, places, strict=True):
-        write(axis, text, (dim, at), (4, 0), color=colour, va="center")
+    for (_, dim, said, colour), at in zip(ends, places, strict=True):
+        write(axis, said, (dim, at), (4, 0), color=colour, va="center")
     _title(axis, name, lines)
 
 
 def _title(axis: Any, name: str, lines: list[Line]) -> None:
-    base = next((line[0].implementation for line in lines if line[0].baseline), None)
+    base = next((r.implementation for line in lines if (r := face(line)).baseline), None)
     what = f"{lines[-1][0].batch} points" + (f", baseline {base}" if base else "")
     axis.set_title(name, loc="left", fontsize=8, pad=10)
     write(axis, what, (0, 1), (0, 3), xycoords="axes fraction")
 
 
-def _key(rows: list[Row]) -> list[Any]:
+def _key(panels: Iterable[list[Line]]) -> list[Any]:
     """The legend: what each line is."""
     from matplotlib import pyplot as plt
 
+    faces = [face(line) for lines in panels for line in lines]
     brute = "brute force (slogdet of autograd's Jacobian), {} points only"
     looks = {
-        brute.format(r.batch) if r.implementation == BRUTE else label(r): _style(r) for r in rows
+        brute.format(r.batch) if r.implementation == BRUTE else label(r): _style(r) for r in faces
     }
-    return [plt.Line2D([], [], label=text, **style) for text, style in looks.items()]
+    return [plt.Line2D([], [], label=who, **style) for who, style in looks.items()]

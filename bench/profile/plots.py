@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.profile.drawing import FAINT, GREY, INK, JOIN, key, look, write
+from bench.profile.drawing import FAINT, GREY, INK, JOIN, SHARES, key, look, write
 from bench.profile.reading import (
     added,
     baseline,
     best,
     by_kernel,
+    extra,
     machine,
     reference,
     sizes,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LABELS = 6  #: names by distance from the baseline, as many by nearness to the ceiling
-OFF = 3.0  #: log-determinants that add more than this many map times stand at the edge
 #: where a name may stand beside its mark: points, alignment
 PLACES: tuple[tuple[float, float, Any, Any], ...] = (
     (6, 0, "left", "center"), (-6, 0, "right", "center"), (0, 6, "center", "bottom"),
@@ -47,7 +47,7 @@ def roofline(profile: Profile) -> Figure | None:
         shown = [r for r in (best(at), baseline(at)) if r and r.must_flops and r.must_bytes]
         if shown:
             pairs[name] = shown
-    if not pairs:
+    if not pairs or profile.ceilings is None:
         return None
     figure, axis = plt.subplots(figsize=(7.4, 4.7), layout="constrained")
     rows = [r for shown in pairs.values() for r in shown]
@@ -89,9 +89,8 @@ def _ceilings(axis: Any, top: Ceilings, points: Sequence[tuple[float, float]]) -
     axis.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
     axis.yaxis.set_major_formatter(lambda v, _: f"{v / 1e9:g}")
     write(axis, f"matrix product: {flops / 1e9:.3g} GFLOP/s", (right, flops), (-4, 3), ha="right")
-    start = max(left, low / top.bytes_per_second) * (ridge / left) ** 0.35
-    copy = f"copy: {top.bytes_per_second / 1e9:.3g} GB/s (more from a cache)"
-    write(axis, copy, (start, start * top.bytes_per_second), (-4, 3), ha="right")
+    copy = f"copy: {top.bytes_per_second / 1e9:.3g} GB/s (a cache gives more)"
+    write(axis, copy, (ridge, flops), (-6, 1), ha="right")
 
 
 def _names(figure: Figure, axis: Any, pairs: dict[str, list[Row]], marks: Iterable[Any]) -> None:
@@ -125,16 +124,15 @@ def logdet_share(profile: Profile) -> Figure | None:
     axis.axvline(0.5, color=GREY, lw=0.9, ls="--", zorder=1)
     rows = [r for pair in found.values() for r in pair]
     for i, name in enumerate(names):
-        places = [min(OFF, extra(r)) for r in found[name]]
+        places = [extra(r) for r in found[name]]
         axis.plot(places, [i] * len(places), color=JOIN, lw=1.2, zorder=2)
         for row, x in reversed(list(zip(found[name], places, strict=True))):
             axis.plot(x, i, ls="", ms=4.5, clip_on=False, zorder=3, **look(row))
-            if extra(row) > OFF:
-                write(axis, f"+{100 * extra(row):.0f} %", (OFF, i), (6, 0), va="center")
     _kernels(axis, names)
     axis.set_xscale("symlog", linthresh=0.1, linscale=0.6)
-    axis.set_xlim(0, OFF)
-    ticks = (0, 0.05, 0.1, 0.2, 0.5, 1, 2, OFF)
+    top = 1.15 * max(1.0, *map(extra, rows))
+    axis.set_xlim(0, top)
+    ticks = [t for t in SHARES if t < top]
     axis.set_xticks(ticks, [f"{100 * t:.0f} %" for t in ticks])
     axis.set_xticks([], minor=True)
     axis.set_xlabel("added by the log-determinant to the time of the map alone (left is cheaper)")
@@ -144,11 +142,6 @@ def logdet_share(profile: Profile) -> Figure | None:
     )  # fmt: skip
     figure.legend(handles=key(rows), loc="outside lower center", ncols=5, frameon=False)
     return figure
-
-
-def extra(row: Row) -> float:
-    """What the log-determinant adds; what is below zero is noise."""
-    return max(0.0, row.logdet_added or 0.0)
 
 
 def _kernels(axis: Any, names: Sequence[str]) -> None:
@@ -193,7 +186,7 @@ def speedup(profile: Profile) -> Figure | None:
     axes[1].set_xlabel("times as fast as the baseline (right is faster), with its 95 % interval")
     figure.suptitle(
         f"The fastest in-house path against the baseline (after /), {sizes(fast.values())}; "
-        f"hollow: not separable from 1.\n{machine(profile)}", fontsize=8, color=GREY,
+        f"hollow: no clear difference.\n{machine(profile)}", fontsize=8, color=GREY,
     )  # fmt: skip
     legend = [h for h in key(fast.values()) if h.get_label() != "baseline"]
     figure.legend(handles=legend, loc="outside lower center", ncols=5, frameon=False)
@@ -211,7 +204,9 @@ def _ratio(axis: Any, row: Row, i: int) -> None:
     if low is not None and high is not None:
         axis.plot([low, high], [i, i], color=style["color"], lw=1.2, zorder=2)
     unclear = row.ratio.verdict in ("same", "unclear")
-    axis.plot(row.ratio.value, i, ls="", ms=4.5, zorder=3, mfc="white" if unclear else None, **style)
+    axis.plot(
+        row.ratio.value, i, ls="", ms=4.5, zorder=3, mfc="white" if unclear else None, **style
+    )
 
 
 def _ratio_scale(axes: Any, rows: Iterable[Row]) -> None:

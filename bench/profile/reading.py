@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from bench.profile.candidates import BRUTE
-from bench.profile.rows import Fit, Profile, Row
+from bench.profile.rows import BRUTE, NO_INVERSE, Fit, Profile, Row
 
 OWN = "in-house"
 Path = tuple[str, str]  #: implementation, mode
+Line = list[Row]  #: of one implementation and mode, over D
 
 
 def by_kernel(profile: Profile) -> dict[str, list[Row]]:
@@ -32,6 +32,11 @@ def reference(rows: Iterable[Row], way: str) -> list[Row]:
         return [r for r in timed if (r.dim, r.batch) == (dim, -batch)]
     size = max(((r.dim, r.batch) for r in timed), default=None)
     return [r for r in timed if (r.dim, r.batch) == size]
+
+
+def label(row: Row) -> str:
+    """What a legend calls the row."""
+    return "baseline" if row.baseline else f"in-house, {row.mode}"
 
 
 def own(row: Row) -> bool:
@@ -57,14 +62,20 @@ def added(rows: Sequence[Row]) -> list[Row]:
     return [r for r in (best(timed), baseline(timed)) if r]
 
 
+def extra(row: Row) -> float:
+    """What the log-determinant adds; what is below zero is noise."""
+    return max(0.0, row.logdet_added or 0.0)
+
+
 def untimed(rows: Iterable[Row], way: str) -> str:
     """Why this package has no ratio in a pass; '' where the pass was not asked for."""
     found = [r for r in rows if own(r) and r.way == way]
     if any(r.baseline for r in found):
         return "no other to compare with"
-    return next((r.reason or r.status for r in found if r.status == "missing"), "") or next(
-        (f"{r.status}: no time" for r in found if r.status != "ok"), ""
-    )
+    for row in found:
+        if row.status != "ok":
+            return NO_INVERSE if row.reason == NO_INVERSE else f"{row.status}: no time"
+    return ""
 
 
 def sizes(rows: Iterable[Row]) -> str:
@@ -79,12 +90,12 @@ def us(row: Row) -> float:
     return row.device_us.p50
 
 
-def over_dim(rows: Sequence[Row]) -> dict[Path, list[Row]]:
+def over_dim(rows: Sequence[Row]) -> dict[Path, Line]:
     """The forward pass over D by implementation and mode, smallest D first, all at the batch with
     most dimensions (of equals the largest), brute force at its own.
     """
     timed = [r for r in rows if r.way == "forward" and r.device_us]
-    lines = {}
+    lines: dict[Path, Line] = {}
     for chosen in (
         [r for r in timed if r.implementation != BRUTE],
         [r for r in timed if r.implementation == BRUTE],
@@ -97,6 +108,20 @@ def over_dim(rows: Sequence[Row]) -> dict[Path, list[Row]]:
             if row.batch == at:
                 lines.setdefault((row.implementation, row.mode), []).append(row)
     return lines
+
+
+def lines_of(rows: list[Row]) -> list[Line]:
+    """The lines of a panel: brute force, the baseline, then every mode of this package."""
+    lines = over_dim(rows)
+    base = [w for w in lines if face(lines[w]).baseline]
+    order = [w for w in lines if w[0] == BRUTE] + base
+    order += [w for w in lines if own(lines[w][0]) and w not in order]
+    return [lines[w] for w in order]
+
+
+def face(line: Line) -> Row:
+    """The row of a line that says who it is: the baseline can be another one at other sizes."""
+    return next((r for r in line if r.operations is not None), line[-1])
 
 
 def exponent(profile: Profile, row: Row) -> Fit | None:

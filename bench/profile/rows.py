@@ -23,6 +23,7 @@ SCHEMA = 1
 WAYS = ("forward", "inverse", "backward")  #: backward: forward, then gradients of everything
 Way = Literal["forward", "inverse", "backward"]
 Status = Literal["ok", "wrong", "missing", "error"]
+BRUTE = "brute-force"  #: slogdet of the definition's autograd Jacobian, as an implementation
 NO_INVERSE = "has no inverse"  #: why a row is missing that nobody misses
 DIGITS = 5  #: significant, of every number in a file
 
@@ -153,6 +154,8 @@ class Profile(Part):
     threads: int
     environment: Environment
     ceilings: Ceilings | None = None  #: not measured by pytest-benchmark
+    #: by this factor the intervals were widened, so that 95 % of the A/A controls' hold 1
+    widened: float = 1.0
     rows: list[Row]
     fits: list[Fit] = []
 

@@ -13,6 +13,7 @@ from bench.environment.machine import capture
 from bench.profile.candidates import candidates
 from bench.profile.case import Case, Size
 from bench.profile.ceilings import ceilings, place
+from bench.profile.controls import widen
 from bench.profile.fits import fits
 from bench.profile.group import Bench
 from bench.profile.plan import Group, Options, plan
@@ -56,6 +57,7 @@ def run(
         said(len(groups), len(groups), "done")
         for row in rows:
             place(row, ceiling)
+        widened = widen(rows)
         return Profile(
             started=started.isoformat(timespec="seconds"),
             seconds=time.monotonic() - begin,
@@ -63,6 +65,7 @@ def run(
             threads=options.threads,
             environment=capture(device),
             ceilings=ceiling,
+            widened=widened,
             rows=rows,
             fits=fits(rows),
         )

@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from bench.profile.candidates import BRUTE
-from bench.profile.rows import NO_INVERSE, Ceilings, Profile, Row, Versus
+from bench.profile.rows import BRUTE, NO_INVERSE, Ceilings, Profile, Row, Versus
 
 PEERS = {"nflows", "normflows", "zuko"}
 Line = dict[str, Any]
@@ -148,10 +147,12 @@ def controls(profile: Profile) -> str:
         return "no A/A control was timed often enough for an interval"
     hold = sum(r.low <= 1 <= r.high for r in ratios if r.low is not None and r.high is not None)
     off = sorted(abs(r.value - 1) for r in ratios)
+    wider = f"; intervals were widened {profile.widened:.2g} times for it"
     return (
         f"A/A: {hold} of {len(ratios)} intervals hold 1; "
         f"half of the ratios are within {100 * off[len(off) // 2]:.1f} % of it, "
         f"nine in ten within {100 * off[9 * (len(off) - 1) // 10]:.1f} %"
+        + (wider if profile.widened > 1 else "")
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from bench.report import audit_table, data_table, text
 from bench.report.board import Board
@@ -20,6 +21,9 @@ from bench.report.sentences import (
 from bench.report.twins import Pair
 from bench.report.views import Row, View
 
+if TYPE_CHECKING:
+    from bench.profile.rows import Profile
+
 TABLE = (
     "rank", "model", "implementation", "kind", "score", "gap", "checks", "audit", "samples",
     "logdet", "share", "parameters", "train", "status",
@@ -32,14 +36,15 @@ SIGNS = {
 }
 
 
-def render(board: Board) -> str:
-    """The whole document."""
+def render(board: Board, profile: Profile | str | None = None) -> str:
+    """The whole document; with a profile of log-det kernels, a line on it."""
     blocks = [
         "# Leaderboard",
         _summary(board),
         "How to read it: [docs/reading-the-tables.md](../docs/reading-the-tables.md). "
         "Sortable, with pictures: [leaderboard.html](leaderboard.html). "
         "Full precision: [leaderboard.csv](leaderboard.csv).",
+        *_profiled(profile),
         *(f"Not planned: {escape(problem)}" for problem in board.problems),
         "## Overview",
         overview(board.views),
@@ -61,6 +66,18 @@ def render(board: Board) -> str:
         blocks += ["## Twins", TWINS, twins(board.views)]
     blocks += ["## Environment", *(f"- {_environment(m)}" for m in machines(board.everything))]
     return "\n\n".join(blocks) + "\n"
+
+
+def _profiled(profile: Profile | str | None) -> list[str]:
+    """Where the profile of log-det kernels is, and where it was measured."""
+    if profile is None:
+        return []
+    if isinstance(profile, str):
+        return [f"Log-det kernels: {escape(profile)}"]
+    from bench.profile.reading import machine  # torch behind it
+
+    kernels = text.count(len({row.kernel for row in profile.rows}), "log-det kernel")
+    return [f"Profile of {kernels}: [profile/](profile/), on {escape(machine(profile))}."]
 
 
 AUDIT = (

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -24,6 +24,9 @@ from bench.report.pictures import budget, pictures
 from bench.report.sentences import VERDICT_WORDS, heading, machines, takeaway, totals
 from bench.report.views import Row, View
 
+if TYPE_CHECKING:
+    from bench.profile.rows import Profile
+
 #: rows up to which the page itself holds the CSV, every column and every check's detail
 EMBEDDED = 3000
 CHARTS = 160_000  #: bytes of charts on a page; later data sets go without
@@ -31,13 +34,22 @@ TWINS = 1000  #: pairs on a page; the Markdown has all
 LINES = 8  #: 1-D densities per data set
 
 
-def render(board: Board, csv: str) -> str:
-    """The page. `csv`: the text of leaderboard.csv."""
+def render(board: Board, csv: str, profile: Profile | str | None = None) -> str:
+    """The page.
+
+    Args:
+        board: the result set.
+        csv: the text of leaderboard.csv.
+        profile: of log-det kernels, or why it cannot be read; None for a page without.
+    """
     views, small = board.views, board.rows <= EMBEDDED
     shown = columns(audited=bool(board.audits), everything=small)
     style = _template("page.css").replace("%COLUMNS%", _hiding(shown))
     style = style.replace("%TEXT%", _alignment(shown))
     script = _template("page.js")
+    kernels = None if profile is None else _kernels(profile)
+    if kernels:
+        style += _template("kernels.css")
     numbers = _numbering(board)
     twins = [(view, pair) for view in views for pair in view.pairs]
     return _environment().get_template("page.html.j2").render(
@@ -56,11 +68,21 @@ def render(board: Board, csv: str) -> str:
         twins=[(twin_line(v, p), p.verdict) for v, p in twins[:TWINS]],
         twins_left=max(0, len(twins) - TWINS),
         twins_svg=Markup(twin_chart.twins([p for _, p in twins[:40]])),
+        kernels=kernels,
         machines=machines(board.everything),
         data=_packed({"csv": csv if small else None, **details(board, checks=small)}),
-        rows=sum(len(v.rows) for v in views),
+        rows=sum(len(v.rows) for v in views) + len(kernels["lines"] if kernels else ()),
         problems=board.problems,
     )  # fmt: skip
+
+
+def _kernels(profile: Profile | str) -> dict[str, Any]:
+    """What the template needs of a profile, or the sentence in place of one."""
+    if isinstance(profile, str):
+        return {"problem": profile, "lines": ()}
+    from bench.report.kernels import section  # torch behind it
+
+    return {"problem": "", **section(profile)}
 
 
 Numbers = dict[tuple[str, str], int]

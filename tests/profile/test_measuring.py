@@ -13,11 +13,11 @@ from torch import Tensor
 from bench.profile import Case, Maps, Size
 from bench.profile.accuracy import Truth, in_double, refusal
 from bench.profile.calls import Call
-from bench.profile.candidates import BRUTE, Candidate, Modes
+from bench.profile.candidates import Candidate, Modes
 from bench.profile.clock import measure
 from bench.profile.group import Bench
 from bench.profile.plan import Group, Options, plan
-from bench.profile.rows import Row
+from bench.profile.rows import BRUTE, Row
 from bench.registry import KernelEntry, Registry, discover
 
 ENTRY = KernelEntry("stretch", Path(__file__), "stretched", logdet="sum a_i")

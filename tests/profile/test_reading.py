@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+import random
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from bench.errors import BenchError, UsageError
 from bench.profile import rows as files
 from bench.profile.ceilings import place
 from bench.profile.compare import Change, compare, confirmed
+from bench.profile.controls import widen
 from bench.profile.fits import fits
 
 EXPONENTS = {"flat": 0.0, "linear": 1.0, "quadratic": 2.0, "cubic": 3.0}
@@ -127,3 +130,26 @@ def test_a_file_that_is_no_profile_is_refused(
         file.write_text(text)
     with pytest.raises(error, match=words):
         files.read(file)
+
+
+def test_intervals_are_widened_until_the_controls_hold_one() -> None:
+    generator = random.Random(0)
+    # ratios that scatter by 3 % with intervals that claim 1 %
+    controls = [
+        row(control=True, ratio=versus(math.exp(generator.gauss(0, 0.03)), 0.01))
+        for _ in range(200)
+    ]
+    judged_row = row(ratio=versus(1.04, 0.01))
+    factor = widen([*controls, judged_row])
+    assert 4 < factor < 8
+    held = [r.ratio.low <= 1 <= r.ratio.high for r in controls]  # type: ignore[union-attr,operator]
+    assert 0.94 <= sum(held) / len(held) <= 0.96
+    assert judged_row.ratio is not None
+    assert judged_row.ratio.verdict == "unclear"
+    assert widen([row(control=True, ratio=versus(1.5, 0.01))]) == 1.0  # too few to say
+
+
+def test_honest_intervals_stay() -> None:
+    controls = [row(control=True, ratio=versus(1.001, 0.01)) for _ in range(30)]
+    assert widen(controls) == 1.0
+    assert controls[0].ratio == versus(1.001, 0.01)

@@ -52,4 +52,4 @@ def _known(t: Tensor) -> bool:
 for _asked in (kernel, _functional):
     # what torch.compiler.assume_constant_result does: the compiler asks them and keeps the answer;
     # that function would import the compiler, seconds of it, for everybody
-    _asked._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    _asked._dynamo_marked_constant = True  # type: ignore[union-attr]
