@@ -14,9 +14,9 @@ from bench.cli import output
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.profile.compare import Compared
+    from bench.profile.compare import Compared, Whole
     from bench.profile.plan import Options
-    from bench.profile.rows import Profile
+    from bench.profile.rows import Profile, Row
 
 SECONDS = 100.0  #: of the default sweep
 INTERVAL = 10.0  #: seconds between lines of progress where no terminal is
@@ -214,31 +214,39 @@ def _compared(old: Profile | None, new: Profile, options: Options | None, wide: 
     """Print the verdicts; what seems to have changed is measured again first, where it can be."""
     assert old is not None
     from bench.profile import comparing
-    from bench.profile.compare import compare
+    from bench.profile.compare import wholes
 
-    found = compare(old, new)
+    found = comparing.verdicts(old, new)
     if options is not None:
-        found = comparing.again(old, found, options, _Progress())
-    output.emit([_verdict(c) for c in found if c.change != "same"], wide=wide)
-    output.note(comparing.sentence(found))
-    if any(c.change in ("slower", "wrong") for c in found):
+        found = comparing.again(old, found, options, _Progress)
+    judged = wholes(found)
+    lines = [_line(w, w.kernel, w.implementation, w.mode) for w in judged if w.change != "same"]
+    lines += [
+        _line(c, c.row.kernel, c.row.implementation, c.row.mode, c.row)
+        for c in found
+        if c.change != "same"
+    ]
+    output.emit(lines, wide=wide)
+    output.note(comparing.sentence(found, judged))
+    if {"slower", "wrong"} & {*(w.change for w in judged), *(c.change for c in found)}:
         raise typer.Exit(1)
 
 
-def _verdict(found: Compared) -> dict[str, Any]:
-    row = found.row
+def _line(
+    verdict: Compared | Whole, kernel: str, implementation: str, mode: str, row: Row | None = None
+) -> dict[str, Any]:
+    """A row's verdict, or that of all rows of an implementation."""
     return {
-        "change": found.change,
-        "kernel": row.kernel,
-        "implementation": row.implementation,
-        "mode": row.mode,
-        "pass": row.way,
-        "D": row.dim,
-        "batch": row.batch,
-        "dtype": row.dtype,
-        "old/new": found.ratio,
-        "low": found.low,
-        "high": found.high,
+        "change": verdict.change,
+        "kernel": kernel,
+        "implementation": implementation,
+        "mode": mode,
+        "pass": "all" if row is None else row.way,
+        "D": "all" if row is None else row.dim,
+        "batch": "all" if row is None else row.batch,
+        "old/new": verdict.ratio,
+        "low": verdict.low,
+        "high": verdict.high,
     }
 
 

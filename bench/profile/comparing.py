@@ -1,39 +1,71 @@
-"""Measures again what seems to have changed, and says in one sentence what did."""
+"""Compares two profiles, measures again what seems to have changed, and says what did."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bench.profile import sweep
-from bench.profile.compare import CONFIRMED, Compared, compare, confirmed
+from bench.profile.compare import (
+    CONFIRMED,
+    Compared,
+    Whole,
+    between,
+    broadened,
+    compare,
+    confirmed,
+    wholes,
+)
 from bench.profile.plan import Options
 from bench.profile.rows import Profile
 
-ROUNDS = 2  #: times that a row is measured again at most
-SHARE = 0.5  #: of the first run's seconds, for each round
+SHARE = 0.5  #: of the first run's seconds, for measuring again
+
+
+def verdicts(old: Profile, new: Profile) -> list[Compared]:
+    """Every row's verdict, the scatter between the two runs included."""
+    found = compare(old, new)
+    return broadened(found, between(found))
 
 
 def again(
-    old: Profile, found: list[Compared], options: Options, said: sweep.Progress
+    old: Profile,
+    found: list[Compared],
+    options: Options,
+    said: Callable[[], sweep.Progress],
 ) -> list[Compared]:
-    """The verdicts after measuring the rows that are not the same up to ROUNDS times more."""
-    for _ in range(ROUNDS):
-        places = {sweep.place_of(c.row) for c in found if c.change in CONFIRMED}
-        if not places:
-            return found
-        shorter = replace(options, seconds=max(SHARE * options.seconds, len(places)))
-        repeated = compare(old, sweep.run(shorter, said, places))
-        seconds = {c.row.key: c for c in repeated}
-        found = [
-            confirmed(c, seconds.get(c.row.key)) if c.change in CONFIRMED else c for c in found
-        ]
-    return found
+    """The verdicts after measuring what is not the same once more.
+
+    That is rows, and all rows of implementations that changed as a whole. `said` makes the report
+    of progress.
+    """
+    changed = {(w.kernel, w.implementation, w.mode) for w in wholes(found) if w.change != "same"}
+    doubtful = [
+        c
+        for c in found
+        if c.change in CONFIRMED or (c.row.kernel, c.row.implementation, c.row.mode) in changed
+    ]
+    places = {sweep.place_of(c.row) for c in doubtful}
+    if not places:
+        return found
+    shorter = replace(options, seconds=max(SHARE * options.seconds, float(len(places))))
+    second = {c.row.key: c for c in verdicts(old, sweep.run(shorter, said(), places))}
+    keys = {c.row.key for c in doubtful}
+    return [confirmed(c, second.get(c.row.key)) if c.row.key in keys else c for c in found]
 
 
-def sentence(found: list[Compared]) -> str:
-    """`180 rows: 176 same, 1 slower, 3 unclear`."""
-    counts = Counter(c.change for c in found)
+def sentence(found: Sequence[Compared], judged: Sequence[Whole]) -> str:
+    """`41 implementations: 40 same, 1 slower; 560 rows: 548 same, 9 slower, 3 unclear`."""
+    parts = [
+        _counted("implementations", [w.change for w in judged]),
+        _counted("rows", [c.change for c in found]),
+    ]
+    return "; ".join(p for p in parts if p) or "no row is in both profiles"
+
+
+def _counted(what: str, changes: Sequence[str]) -> str:
+    counts = Counter(changes)
     order = ("same", "faster", "slower", "unclear", "wrong", "new", "gone")
-    told = ", ".join(f"{counts[c]} {c}" for c in order if counts[c])  # type: ignore[index]
-    return f"{len(found)} rows: {told}" if told else "no row is in both profiles"
+    told = ", ".join(f"{counts[c]} {c}" for c in order if counts[c])
+    return f"{len(changes)} {what}: {told}" if told else ""

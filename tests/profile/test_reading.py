@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from profile_rows import profile, row, versus
 from bench.errors import BenchError, UsageError
 from bench.profile import rows as files
 from bench.profile.ceilings import place
-from bench.profile.compare import Change, compare, confirmed
+from bench.profile.compare import Change, between, broadened, compare, confirmed, wholes
+from bench.profile.comparing import sentence, verdicts
 from bench.profile.controls import widen
 from bench.profile.fits import fits
+from bench.profile.rows import Profile
 
 EXPONENTS = {"flat": 0.0, "linear": 1.0, "quadratic": 2.0, "cubic": 3.0}
 
@@ -85,6 +88,56 @@ def test_rows_of_one_profile_alone_and_wrong_ones_are_named() -> None:
     wrong = row(dim=8, status="wrong", device_us=None, reason="off")
     new = profile(wrong, row(dim=16, ratio=versus(2.0)))
     assert {c.row.dim: c.change for c in compare(old, new)} == {64: "gone", 8: "wrong", 16: "new"}
+
+
+def runs(factors: dict[str, float], scatter: float, seed: int) -> Profile:
+    """A profile of several kernels, 12 rows each, whose ratios scatter between runs.
+
+    The rows' own intervals are a fifth of that. `factors`: a kernel's change of speed.
+    """
+    generator = random.Random(seed)
+    rows = [
+        row(
+            kernel=f"kernel-{k}",
+            dim=dim,
+            ratio=versus(
+                3.0 * factors.get(f"kernel-{k}", 1.0) * math.exp(generator.gauss(0, scatter)),
+                scatter / 5,
+            ),
+        )
+        for k in range(10)
+        for dim in range(1, 13)
+    ]
+    return profile(*rows)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_runs_of_the_same_code_are_the_same_though_they_scatter(seed: int) -> None:
+    found = compare(runs({}, 0.03, seed), runs({}, 0.03, seed + 100))
+    assert Counter(c.change for c in found)["same"] < 0.8 * len(found)  # by their own intervals
+    extra = between(found)
+    assert 0.03 < extra < 0.06  # both runs scatter
+    judged = broadened(found, extra)
+    assert Counter(c.change for c in judged)["same"] >= 0.95 * len(found)
+    assert {w.change for w in wholes(judged)} == {"same"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_kernel_that_became_a_tenth_slower_is_found_among_scattering_rows(seed: int) -> None:
+    slowed = runs({"kernel-3": 1 / 1.1}, 0.03, seed + 100)
+    found = verdicts(runs({}, 0.03, seed), slowed)
+    assert {w.kernel for w in wholes(found) if w.change == "slower"} == {"kernel-3"}
+
+
+def test_a_profile_of_one_kernel_that_slowed_down_is_no_scatter() -> None:
+    old, new = (
+        profile(*[r for r in runs(f, 0.01, seed).rows if r.kernel == "kernel-0"])
+        for f, seed in (({}, 1), ({"kernel-0": 1 / 1.1}, 2))
+    )
+    (whole,) = wholes(verdicts(old, new))
+    assert whole.change == "slower"
+    assert whole.rows == 12
+    assert "1 slower" in sentence(verdicts(old, new), [whole])
 
 
 def test_a_second_measurement_confirms_or_clears_a_change() -> None:
