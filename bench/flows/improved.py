@@ -48,7 +48,7 @@ def coupling_flow(
     mask = alternating(dim, first=True)
     for i in range(layers):
         if i > 0 and dim > 2:
-            parts += [reverse(dim), LULinear(dim)]
+            parts += [reverse(dim), LULinear(dim, faithful=False)]
             mask = mask.flip(0)
         net = partial(ResidualNet, hidden=hidden, blocks=blocks, dropout=dropout)
         layer = UnivariateCoupling(mask, net, family)
@@ -74,7 +74,7 @@ def autoregressive_flow(
     parts = _start(data)
     for i in range(layers):
         if i > 0:
-            parts += [reverse(dim), LULinear(dim)] if dim > 2 else [reverse(dim)]
+            parts += [reverse(dim), LULinear(dim, faithful=False)] if dim > 2 else [reverse(dim)]
         outputs = family.parameters
         made = MADE(dim, max(hidden, dim), blocks=blocks, outputs=outputs, dropout=dropout)
         _near_identity(made.final_layer, family)

@@ -42,7 +42,7 @@ class ActNorm(Bijection):
 
     def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """z [B, D]."""
-        return torch.addcmul(self.shift, x, self.log_scale.exp())
+        return x * self.log_scale.exp() + self.shift
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B]."""

@@ -148,6 +148,10 @@ class ActNorm(images.ImageActNorm):
         kind = images.ImageActNorm if x.dim() == 4 else flows.ActNorm
         return kind.forward(self, x, context)
 
+    def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        kind = images.ImageActNorm if x.dim() == 4 else flows.ActNorm
+        return kind.map_only(self, x, context)
+
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         kind = images.ImageActNorm if z.dim() == 4 else flows.ActNorm
         return kind.inverse(self, z, context)

@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench import flows
-from bench.flows import images, made
+from bench.flows import images
+from bench.flows.autoregressive import made
 
 
 class Theirs(flows.Bijection):

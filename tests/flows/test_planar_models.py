@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bench.flows import Bijection, Flow, Planar, Radial, Sylvester
 from bench.flows.residual import planar, sylvester
+from bench.flows.residual.tanh_root import FirstStep, tanh_root
 from bench.registry import load_function, read
 
 ROOT = Path(__file__).parents[2]
@@ -92,6 +93,16 @@ def test_every_parameter_receives_a_gradient_by_both_directions(flow, direction)
         assert p.grad.isfinite().all(), name
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_value_alone_is_that_of_the_forward_pass(name):
+    torch.manual_seed(3)
+    layer = LAYERS[name](6)
+    randomise(layer)
+    x = torch.randn(30, 6)
+    assert type(layer).map_only is not Bijection.map_only
+    assert layer.map_only(x).equal(layer(x)[0])
+
+
 def test_small_batches(flow):
     for n in (0, 1):
         x = points(flow.dim)[:n]
@@ -114,7 +125,7 @@ def test_the_density_needs_no_root(monkeypatch):
         raise AssertionError("a root was asked for")
 
     for module in (planar, sylvester):
-        monkeypatch.setattr(module, "increasing_root", refuse)
+        monkeypatch.setattr(module, "tanh_root", refuse)
     for name in MODELS:
         flow = build(name, 3)
         assert flow.log_prob(torch.zeros(2, 3)).isfinite().all()
@@ -123,6 +134,46 @@ def test_the_density_needs_no_root(monkeypatch):
         else:
             with pytest.raises(AssertionError, match="a root was asked for"):
                 flow.sample(2)
+
+
+#: products close to -1, where the root is that of a cube, to far above 1, where a step is flat
+PRODUCTS = torch.cat([torch.logspace(-4, 0, 60) - 1, torch.logspace(-4, 1.699, 60)]).double()
+
+
+@torch.no_grad()  # what is recorded makes a step more
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_roots_are_exact_to_the_last_bits(dtype):
+    magnitudes = torch.cat([torch.logspace(-30, -3, 60), torch.logspace(-3, 3, 3000)]).double()
+    c = torch.cat([magnitudes, -magnitudes, torch.zeros(1)]).to(dtype)
+    first_step = FirstStep().to(dtype)
+    for p in [*PRODUCTS.to(dtype), *(c.new_tensor(v) for v in (-0.9999, -0.5, 0.0, 0.5))]:
+        t = tanh_root(c, p, first_step(p)).double()
+        h = p.double() * t.tanh()
+        # the terms are only known to half a bit; a cube's root is no better determined
+        scale = t.abs() + h.abs() + c.double().abs() + 1e-300
+        error = ((t + h - c.double()).abs() / scale).max()
+        assert error < torch.finfo(dtype).eps, float(p)
+
+
+@pytest.mark.parametrize("p", [-0.9999, -0.9, 0.0, 1.0, 50.0])
+def test_roots_are_odd_rising_and_differentiable(p):
+    positive = torch.linspace(0.01, 60, 4000, dtype=torch.float64)
+    c = torch.cat([-positive.flip(0), torch.zeros(1), positive])
+    first_step = FirstStep().double()
+    product = torch.tensor(p, dtype=torch.float64)
+    t = tanh_root(c, product, first_step(product))
+    assert (t.diff() > 0).all()
+    torch.testing.assert_close(t, -t.flip(0), atol=0, rtol=1e-13)
+    at = torch.tensor([-70.0, -1.3, -0.1, 0.2, 1.0, 3.0, 45.0], dtype=torch.float64)
+    leaves = at.requires_grad_(), product.requires_grad_()
+    assert torch.autograd.gradcheck(lambda c, p: tanh_root(c, p, first_step(p)), leaves, eps=1e-7)
+
+
+def test_steeper_products_than_the_steps_are_made_for_still_come_close():
+    c = torch.linspace(0.1, 3e3, 5001, dtype=torch.float64)
+    p = torch.tensor(1e3, dtype=torch.float64)
+    t = tanh_root(c, p, FirstStep().double()(p))
+    assert (t + p * t.tanh() - c).abs().max() < 1e-9 * 1e3
 
 
 def test_a_layer_is_the_formula_of_the_paper():

@@ -25,8 +25,11 @@ class ImageActNorm(ActNorm):
         b, c, h, w = x.shape
         if self.training and self._fresh and b * h * w > 1:
             self._start(x.permute(0, 2, 3, 1).reshape(-1, c))
-        scale, shift = self.log_scale.exp().view(-1, 1, 1), self.shift.view(-1, 1, 1)
-        return x * scale + shift, h * w * self.log_scale.sum() * x.new_ones(b)
+        return self.map_only(x), h * w * self.log_scale.sum() * x.new_ones(b)
+
+    def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """z [B, C, H, W]."""
+        return x * self.log_scale.exp().view(-1, 1, 1) + self.shift.view(-1, 1, 1)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, C, H, W] and log |det dx/dz| [B]."""

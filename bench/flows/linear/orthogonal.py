@@ -1,8 +1,8 @@
 """Orthogonal maps by Householder reflections, and the linear maps built on them (QR, SVD).
 
 K reflections are applied at once in the compact WY form (Schreiber and Van Loan 1989, doi
-10.1137/0910005): two matrix products and one K x K triangular solve, instead of K passes over
-the batch.
+10.1137/0910005): one triangular solve of K x K by K x D and two matrix products over the batch, or
+one where that is cheaper, instead of K passes over it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.flows.bijection import Bijection, check_points
+from bench.flows.linear.entries import triangle, triangle_sources
 from bench.flows.linear.lu import MIN_DIAGONAL
 
 
@@ -29,6 +30,7 @@ class Householder(Bijection):
     """
 
     volume_preserving = True
+    halved: Tensor
 
     def __init__(self, dim: int, reflections: int) -> None:
         super().__init__()
@@ -37,12 +39,23 @@ class Householder(Bijection):
         self.dim = dim
         place = torch.arange(reflections) // 2 % dim
         self.q_vectors = nn.Parameter(F.one_hot(place, dim).to(torch.get_default_dtype()))
+        ones = torch.ones(reflections, reflections)
+        self.register_buffer("halved", ones.triu() - torch.eye(reflections) / 2, persistent=False)
 
-    def _core(self) -> tuple[Tensor, Tensor]:
-        """V [K, D] and S [K, K], upper triangular: the product is I - V^T S^-1 V."""
+    def core(self, backwards: bool = False, columns: int | None = None) -> tuple[Tensor, Tensor]:
+        """V [K, D] and T [K, columns]: the product's first columns, default all, are I - V^T T."""
         v = self.q_vectors
-        gram = v @ v.T
-        return v, gram.triu(1) + torch.diag(gram.diagonal() / 2)
+        s = v @ v.T * self.halved
+        s = s.T if backwards else s
+        return v, torch.linalg.solve_triangular(s, v[:, :columns], upper=not backwards)
+
+    def _product(self, x: Tensor, backwards: bool) -> Tensor:
+        check_points(x, self.dim)
+        v, t = self.core(backwards)
+        k, dim = v.shape
+        if dim * (k + len(x)) < 2 * k * len(x):
+            return torch.addmm(x, x, v.T @ t, alpha=-1)
+        return torch.addmm(x, x @ v.T, t, alpha=-1)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z [B, D] and zeros [B]."""
@@ -50,25 +63,25 @@ class Householder(Bijection):
 
     def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """z [B, D]."""
-        check_points(x, self.dim)
-        v, s = self._core()
-        return x - torch.linalg.solve_triangular(s, x @ v.T, upper=True, left=False) @ v
+        return self._product(x, backwards=False)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and zeros [B]: the same reflections in the opposite order."""
-        check_points(z, self.dim)
-        v, s = self._core()
-        x = z - torch.linalg.solve_triangular(s.T, z @ v.T, upper=False, left=False) @ v
-        return x, z.new_zeros(z.shape[0])
+        return self._product(z, backwards=True), z.new_zeros(z.shape[0])
 
 
 class QRLinear(Bijection):
     """z = (x R^T) H_1 ... H_K + b, R upper triangular with diagonal exp(d) (nflows 0.14).
 
+    From D points on, R and the reflections are multiplied (or inverted) first.
+
     Args:
         dim: D.
         reflections: K.
     """
+
+    sources: Tensor
+    unit: Tensor
 
     def __init__(self, dim: int, reflections: int) -> None:
         super().__init__()
@@ -79,13 +92,11 @@ class QRLinear(Bijection):
         self.orthogonal = Householder(dim, reflections)
         for entries in (self.upper_entries, self.log_upper_diag):
             nn.init.uniform_(entries, -1 / math.sqrt(dim), 1 / math.sqrt(dim))
-        places = torch.triu_indices(dim, dim, 1)
-        self.register_buffer("places", places[0] * dim + places[1], persistent=False)
+        self.register_buffer("sources", triangle_sources(dim, upper=True), persistent=False)
+        self.register_buffer("unit", torch.eye(dim), persistent=False)
 
     def _upper(self) -> Tensor:
-        zeros = self.bias.new_zeros(self.dim * self.dim)
-        upper = zeros.scatter(0, self.places, self.upper_entries).view(self.dim, self.dim)
-        return upper + self.log_upper_diag.exp().diag()
+        return triangle(self.sources, self.log_upper_diag.exp(), self.upper_entries)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z [B, D] and log |det dz/dx| [B]."""
@@ -94,13 +105,22 @@ class QRLinear(Bijection):
     def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """z [B, D]."""
         check_points(x, self.dim)
-        return self.orthogonal.map_only(F.linear(x, self._upper())) + self.bias
+        r = self._upper().T
+        if len(x) < self.dim:
+            return self.orthogonal.map_only(x @ r) + self.bias
+        v, t = self.orthogonal.core()
+        return torch.addmm(self.bias, x, torch.addmm(r, r @ v.T, t, alpha=-1))
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B]."""
         check_points(z, self.dim)
-        turned = self.orthogonal.inverse(z - self.bias)[0]
-        x = torch.linalg.solve_triangular(self._upper(), turned.T, upper=True).T
+        r, shifted, solve = self._upper().T, z - self.bias, torch.linalg.solve_triangular
+        if len(z) < self.dim:
+            x = solve(r, self.orthogonal.inverse(shifted)[0], upper=False, left=False)
+        else:
+            v, t = self.orthogonal.core(backwards=True)
+            turn = torch.addmm(self.unit, v.T, t, alpha=-1)
+            x = shifted @ solve(r, turn, upper=False, left=False)
         return x, -self.log_upper_diag.sum().expand(len(z))
 
 

@@ -1,8 +1,8 @@
 """Planar and radial flows (arXiv 1505.05770), constrained to be invertible, with both directions.
 
-`forward` is the closed formula of the paper; the inverse is the root of one increasing function of
-one variable per point, by bracketed Newton. In the paper the formula runs from noise to data:
-wrap the layer in `Inverse` for that direction.
+`forward` is the closed formula of the paper; the inverse of a planar layer is the root of one
+increasing function of one variable per point, that of a radial layer the root of a quadratic. In
+the paper the formula runs from noise to data: wrap the layer in `Inverse` for that direction.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.flows.bijection import Bijection, check_points
-from bench.flows.monotone.roots import increasing_root
+from bench.flows.residual.tanh_root import FirstStep, tanh_root
 
 LEAST = 1e-4  #: least slope along the direction that moves: keeps the inverse finite in float32
 
@@ -33,6 +33,7 @@ class Planar(Bijection):
         self.weight = nn.Parameter(torch.empty(dim).uniform_(-scale, scale))
         self.direction = nn.Parameter(torch.empty(dim).uniform_(-0.01, 0.01))
         self.bias = nn.Parameter(torch.zeros(()))
+        self.first_step = FirstStep()
 
     def _move(self) -> tuple[Tensor, Tensor]:
         """The constrained direction u [D] and w u > -1."""
@@ -45,25 +46,32 @@ class Planar(Bijection):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z [B, D] and log |det dz/dx| [B]."""
+        u, along, h = self._moved(x)
+        return torch.addcmul(x, h[:, None], u), log_stretch(along, h)
+
+    def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """z [B, D]."""
+        u, _, h = self._moved(x)
+        return torch.addcmul(x, h[:, None], u)
+
+    def _moved(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """u [D], w u and tanh(w x + b) [B]."""
         check_points(x, self.dim)
         u, along = self._move()
-        h = torch.tanh(x @ self.weight + self.bias)
-        return x + h[:, None] * u, torch.log1p(along * (1 - h.square()))
+        return u, along, torch.tanh(x @ self.weight + self.bias)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """x [B, D] and log |det dx/dz| [B]: a = w x solves a + (w u) tanh(a + b) = w z."""
+        """x [B, D] and log |det dx/dz| [B]: t = w x + b solves t + (w u) tanh(t) = w z + b."""
         check_points(z, self.dim)
         u, along = self._move()
-        target = z @ self.weight
+        t = tanh_root(z @ self.weight + self.bias, along, self.first_step(along))
+        h = t.tanh()
+        return torch.addcmul(z, h[:, None], u, value=-1), -log_stretch(along, h)
 
-        def along_w(a: Tensor) -> tuple[Tensor, Tensor]:
-            h = torch.tanh(a + self.bias)
-            return a + along * h, 1 + along * (1 - h.square())
 
-        room = along.abs()
-        a = increasing_root(along_w, target, target - room, target + room)
-        h = torch.tanh(a + self.bias)
-        return z - h[:, None] * u, -torch.log1p(along * (1 - h.square()))
+def log_stretch(p: Tensor, h: Tensor) -> Tensor:
+    """log(1 + p (1 - h^2)), p > -1: of t + p tanh(t), h = tanh(t)."""
+    return torch.addcmul(p, p, h.square(), value=-1).log1p()
 
 
 class Radial(Bijection):
@@ -85,17 +93,23 @@ class Radial(Bijection):
         alpha = self.log_alpha.exp()
         return alpha, alpha * (F.softplus(self.raw_beta) - 1 + LEAST)
 
-    def _stretch(self, r: Tensor, alpha: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
-        """|z - c| / r and the slope of |z - c| in r."""
-        h = 1 / (alpha + r)
-        return 1 + beta * h, 1 + beta * alpha * h.square()
+    def _moved(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """z [B, D], beta h and alpha h [B]."""
+        check_points(x, self.dim)
+        alpha, beta = self._shape()
+        offset = x - self.centre
+        h = (_norm(offset) + alpha).reciprocal()
+        move = beta * h
+        return torch.addcmul(x, offset, move[:, None]), move, alpha * h
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z [B, D] and log |det dz/dx| [B]."""
-        check_points(x, self.dim)
-        offset = x - self.centre
-        ratio, slope = self._stretch(_norm(offset), *self._shape())
-        return self.centre + ratio[:, None] * offset, self._logabsdet(ratio, slope)
+        z, move, share = self._moved(x)
+        return z, self._logabsdet(move, share)
+
+    def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """z [B, D]."""
+        return self._moved(x)[0]
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B]: r + beta r / (alpha + r) = |z - c| is a quadratic."""
@@ -107,11 +121,14 @@ class Radial(Bijection):
         m = alpha + beta - s
         root = (m.square() + 4 * alpha * s).sqrt()
         r = torch.where(m >= 0, 2 * alpha * s / (m + root), (root - m) / 2)
-        ratio, slope = self._stretch(r, alpha, beta)
-        return self.centre + offset / ratio[:, None], -self._logabsdet(ratio, slope)
+        h = 1 / (alpha + r)
+        move = beta * h
+        x = self.centre + offset / (1 + move)[:, None]
+        return x, -self._logabsdet(move, alpha * h)
 
-    def _logabsdet(self, ratio: Tensor, slope: Tensor) -> Tensor:
-        return (self.dim - 1) * ratio.log() + slope.log()
+    def _logabsdet(self, move: Tensor, share: Tensor) -> Tensor:
+        around = torch.log1p(move)
+        return torch.add(torch.log1p(share * move), around, alpha=self.dim - 1)
 
 
 def _norm(x: Tensor) -> Tensor:

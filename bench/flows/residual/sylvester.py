@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from bench.flows.bijection import Bijection, check_points
 from bench.flows.linear.orthogonal import Householder
-from bench.flows.monotone.roots import increasing_root
-from bench.flows.residual.planar import LEAST
+from bench.flows.residual.planar import LEAST, log_stretch
+from bench.flows.residual.tanh_root import FirstStep, tanh_root
 
 
 class Sylvester(Bijection):
@@ -19,13 +19,16 @@ class Sylvester(Bijection):
 
     R and R' are M x M upper triangular with r_ii r'_ii > -1, so that the map is invertible and
     log |det| = sum_i log(1 + r_ii r'_ii (1 - tanh^2)). r'_ii > 0 costs no generality, as tanh is
-    odd. The inverse walks the M rows upwards, one root each.
+    odd. The inverse has a = R' Q^T x + b from a + R' R tanh(a) = R' Q^T z + b, where R' R is upper
+    triangular too: one root for each of the M rows, upwards.
 
     Args:
         dim: D.
         rank: M <= D.
         reflections: of Q; D of them reach every orthogonal matrix.
     """
+
+    unit: Tensor
 
     def __init__(self, dim: int, rank: int | None = None, reflections: int | None = None) -> None:
         super().__init__()
@@ -40,6 +43,8 @@ class Sylvester(Bijection):
         self.inner = nn.Parameter(torch.randn(rank, rank) / math.sqrt(rank) + torch.eye(rank))
         self.raw_diagonal = nn.Parameter(0.01 * torch.randn(rank))
         self.bias = nn.Parameter(torch.zeros(rank))
+        self.first_step = FirstStep()
+        self.register_buffer("unit", torch.eye(dim, rank), persistent=False)
 
     def _factors(self) -> tuple[Tensor, Tensor, Tensor]:
         """R, R' [M, M] and the products of their diagonals [M] > -1."""
@@ -48,52 +53,42 @@ class Sylvester(Bijection):
         outer = self.outer.triu(1) + (product / steepness).diag()
         return outer, self.inner.triu(1) + steepness.diag(), product
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z [B, D] and log |det dz/dx| [B]."""
+    def _basis(self) -> Tensor:
+        """The first M columns of Q, [D, M]."""
+        v, t = self.orthogonal.core(columns=self.rank)
+        return torch.addmm(self.unit, v.T, t, alpha=-1)
+
+    def _moved(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """z [B, D], tanh [B, M] and the products of the diagonals [M]."""
         check_points(x, self.dim)
         outer, inner, product = self._factors()
-        y = self.orthogonal.map_only(x)
-        h = torch.tanh(y[:, : self.rank] @ inner.T + self.bias)
-        moved = F.pad(h @ outer.T, (0, self.dim - self.rank))
-        z = self.orthogonal.inverse(y + moved)[0]
-        return z, torch.log1p(product * (1 - h.square())).sum(1)
+        q = self._basis()
+        h = torch.addmm(self.bias, x, q @ inner.T).tanh()
+        return torch.addmm(x, h, (q @ outer).T), h, product
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """z [B, D] and log |det dz/dx| [B]."""
+        z, h, product = self._moved(x)
+        return z, log_stretch(product, h).sum(1)
+
+    def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """z [B, D]."""
+        return self._moved(x)[0]
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x [B, D] and log |det dx/dz| [B]."""
         check_points(z, self.dim)
         outer, inner, product = self._factors()
-        turned = self.orthogonal.map_only(z)
-        known: list[Tensor] = []  # y_i and h_i of the rows below, last row first
-        passed: list[Tensor] = []
+        q = self._basis()
+        left = torch.addmm(self.bias[:, None], inner @ q.T, z.T)  # [M, B]
+        columns = (inner @ outer).T[:, :, None].unbind()
+        lines = zip(*(line.unbind() for line in self.first_step(product)), strict=True)
+        rows = list(zip(product.unbind(), lines, columns, strict=True))
+        moves: list[Tensor] = []  # tanh of the rows below, the last first
         for i in range(self.rank - 1, -1, -1):
-            below = slice(i + 1, self.rank)
-            y, h = _columns(known, z), _columns(passed, z)
-            offset = y @ inner[i, below] + self.bias[i]
-            target = turned[:, i] - h @ outer[i, below]
-            # with t = r' y: t + p tanh(t + offset) = r' target
-            root = _Row(product[i], offset).root(target * inner[i, i])
-            known.append(root / inner[i, i])
-            passed.append(torch.tanh(root + offset))
-        y, h = _columns(known, z), _columns(passed, z)
-        x = self.orthogonal.inverse(torch.cat((y, turned[:, self.rank :]), 1))[0]
-        return x, -torch.log1p(product * (1 - h.square())).sum(1)
-
-
-class _Row:
-    """t + p tanh(t + offset) as a function of t, p > -1."""
-
-    def __init__(self, product: Tensor, offset: Tensor) -> None:
-        self.product, self.offset = product, offset
-
-    def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        h = torch.tanh(t + self.offset)
-        return t + self.product * h, 1 + self.product * (1 - h.square())
-
-    def root(self, target: Tensor) -> Tensor:
-        room = self.product.abs()
-        return increasing_root(self, target, target - room, target + room)
-
-
-def _columns(rows: list[Tensor], like: Tensor) -> Tensor:
-    """The rows, last first, as columns [B, n]."""
-    return torch.stack(rows[::-1], 1) if rows else like.new_zeros(len(like), 0)
+            p, line, column = rows[i]
+            h = tanh_root(left[i], p, line).tanh()
+            left = torch.addcmul(left[:i], column[:i], h, value=-1)
+            moves.append(h)
+        h = torch.stack(moves[::-1], 1)
+        return torch.addmm(z, h, (q @ outer).T, alpha=-1), -log_stretch(product, h).sum(1)

@@ -49,47 +49,11 @@ def textbook(q_vectors: Tensor) -> Maps:
     return Maps(forward, inverse)
 
 
-class Folded(Householder):
-    """Householder whose triangular solve runs over the D columns, not over the batch.
-
-    Where it is cheaper, the D x D matrix is formed.
-    """
-
-    halved: Tensor
-
-    def __init__(self, dim: int, reflections: int) -> None:
-        super().__init__(dim, reflections)
-        ones = torch.ones(reflections, reflections)
-        self.register_buffer("halved", ones.triu() - torch.eye(reflections) / 2, persistent=False)
-
-    def core(self, backwards: bool = False) -> tuple[Tensor, Tensor]:
-        """V and T, [K, D]: the product is I - V' T."""
-        v = self.q_vectors
-        s = v @ v.T * self.halved
-        s = s.T if backwards else s
-        return v, torch.linalg.solve_triangular(s, v, upper=not backwards)
-
-    def _apply_to(self, x: Tensor, backwards: bool = False) -> Tensor:
-        v, t = self.core(backwards)
-        k, dim = v.shape
-        if dim * (k + len(x)) < 2 * k * len(x):
-            return torch.addmm(x, x, v.T @ t, alpha=-1)
-        return torch.addmm(x, x @ v.T, t, alpha=-1)
-
-    def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """z [B, D]."""
-        return self._apply_to(x)
-
-    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """x [B, D] and zeros [B]."""
-        return self._apply_to(z, backwards=True), z.new_zeros(len(z))
-
-
 @implementation("in-house", kernel="householder")
 def in_house(q_vectors: Tensor) -> Maps:
     """The compact WY form (doi 10.1137/0910005): two products over the batch, or one."""
     reflections, dim = q_vectors.shape
-    return of_module(Folded(dim, reflections), {"q_vectors": q_vectors})
+    return of_module(Householder(dim, reflections), {"q_vectors": q_vectors})
 
 
 @implementation("nflows", kernel="householder", requires=["nflows"])

@@ -72,63 +72,10 @@ def textbook(
     return Maps(forward, inverse)
 
 
-class Folded(LULinear):
-    """LULinear with L and U multiplied (or inverted) first: one product over the batch.
-
-    Pays from about D points on. The order of roundings is no longer that of nflows.
-    """
-
-    lower_places: Tensor
-    upper_places: Tensor
-    sources: Tensor
-    unit: Tensor
-
-    def __init__(self, dim: int, min_diagonal: float = MIN_DIAGONAL) -> None:
-        super().__init__(dim, min_diagonal)
-        diagonal = torch.arange(dim) * (dim + 1)
-        places = torch.cat((self.lower_places, self.upper_places, diagonal))
-        self.register_buffer("sources", places.argsort(), persistent=False)
-        self.register_buffer("unit", torch.eye(dim), persistent=False)
-
-    def _packed(self, diagonal: Tensor) -> Tensor:
-        """U with L's entries below its diagonal, as LAPACK stores them: one gather, [D, D]."""
-        numbers = torch.cat((self.lower_entries, self.upper_entries, diagonal))
-        return numbers.index_select(0, self.sources).view(self.dim, self.dim)
-
-    def _value(self, x: Tensor, diagonal: Tensor) -> Tensor:
-        packed = self._packed(diagonal)
-        upper, below = packed.triu(), packed.tril(-1)
-        if len(x) < self.dim:
-            y = F.linear(x, upper)
-            return torch.addmm(y, y, below.T) + self.bias
-        return F.linear(x, torch.addmm(upper, below, upper), self.bias)
-
-    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z [B, D] and log |det dz/dx| [B]."""
-        diagonal = self._diagonal()
-        return self._value(x, diagonal), diagonal.log().sum().expand(len(x))
-
-    def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """z [B, D]."""
-        return self._value(x, self._diagonal())
-
-    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """x [B, D] and log |det dx/dz| [B]."""
-        diagonal = self._diagonal()
-        packed = self._packed(diagonal)  # each solve reads its own triangle
-        shifted, few = z - self.bias, len(z) < self.dim
-        solved = torch.linalg.solve_triangular(
-            packed, shifted.T if few else self.unit, upper=False, unitriangular=True
-        )
-        solved = torch.linalg.solve_triangular(packed, solved, upper=True)
-        x = solved.T if few else F.linear(shifted, solved)
-        return x, -diagonal.log().sum().expand(len(z))
-
-
 @implementation("in-house", kernel="lu")
 def in_house(**parameters: Tensor) -> Maps:
-    """The factors multiplied once per call, then one product over the batch."""
-    return of_module(Folded(len(parameters["bias"])), parameters)
+    """`bench.flows`: the factors multiplied once per call, then one product over the batch."""
+    return of_module(LULinear(len(parameters["bias"]), faithful=False), parameters)
 
 
 @implementation("nflows", kernel="lu", requires=["nflows"])

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench import implementation, kernel
-from bench.flows.residual import planar
+from bench.flows.residual.planar import LEAST, Planar
 from bench.profile import Case, Maps, Size, of_module
 
 
@@ -35,7 +35,7 @@ def textbook(weight: Tensor, direction: Tensor, bias: Tensor) -> Maps:
 
     def forward(x: Tensor) -> tuple[Tensor, Tensor]:
         product = weight @ direction
-        along = F.softplus(product + math.log(math.expm1(1.0))) - 1 + planar.LEAST
+        along = F.softplus(product + math.log(math.expm1(1.0))) - 1 + LEAST
         u = direction + (along - product) * weight / weight.square().sum()
         h = torch.tanh(x @ weight + bias)
         psi = (1 - h.square())[:, None] * weight
@@ -46,6 +46,6 @@ def textbook(weight: Tensor, direction: Tensor, bias: Tensor) -> Maps:
 
 @implementation("in-house", kernel="planar")
 def in_house(weight: Tensor, direction: Tensor, bias: Tensor) -> Maps:
-    """`bench.flows`: one log1p, no vector psi; the inverse by bracketed Newton."""
+    """`bench.flows`: one log1p, no vector psi; the inverse in a few steps of Newton."""
     parameters = {"weight": weight, "direction": direction, "bias": bias}
-    return of_module(planar.Planar(len(weight)), parameters)
+    return of_module(Planar(len(weight)), parameters)

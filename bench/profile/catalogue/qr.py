@@ -55,47 +55,11 @@ def textbook(
     return Maps(forward, inverse)
 
 
-class Folded(QRLinear):
-    """QRLinear with R and the reflections multiplied (or inverted) first."""
-
-    orthogonal: householder.Folded
-    places: Tensor
-    sources: Tensor
-    unit: Tensor
-
-    def __init__(self, dim: int, reflections: int) -> None:
-        super().__init__(dim, reflections)
-        self.orthogonal = householder.Folded(dim, reflections)
-        self.register_buffer("unit", torch.eye(dim), persistent=False)
-        # where R's numbers are in [0, diagonal, entries above it]
-        sources = torch.diag(torch.arange(dim) + 1).flatten()
-        sources[self.places] = torch.arange(len(self.places)) + dim + 1
-        self.register_buffer("sources", sources, persistent=False)
-
-    def _upper(self) -> Tensor:
-        zero = self.unit.new_zeros(1)
-        numbers = torch.cat((zero, self.log_upper_diag.exp(), self.upper_entries))
-        return numbers.index_select(0, self.sources).view(self.dim, self.dim)
-
-    def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """z [B, D]."""
-        v, t = self.orthogonal.core()
-        r = self._upper().T
-        return torch.addmm(self.bias, x, torch.addmm(r, r @ v.T, t, alpha=-1))
-
-    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """x [B, D] and log |det dx/dz| [B]."""
-        v, t = self.orthogonal.core(backwards=True)
-        turn = torch.addmm(self.unit, v.T, t, alpha=-1)
-        matrix = torch.linalg.solve_triangular(self._upper().T, turn, upper=False, left=False)
-        return (z - self.bias) @ matrix, -self.log_upper_diag.sum().expand(len(z))
-
-
 @implementation("in-house", kernel="qr")
 def in_house(**parameters: Tensor) -> Maps:
     """The D x D matrix by the compact WY form, then one product over the batch."""
     reflections, dim = parameters["q_vectors"].shape
-    return of_module(Folded(dim, reflections), parameters, q_vectors="orthogonal.q_vectors")
+    return of_module(QRLinear(dim, reflections), parameters, q_vectors="orthogonal.q_vectors")
 
 
 @implementation("nflows", kernel="qr", requires=["nflows"])

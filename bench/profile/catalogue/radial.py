@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench import implementation, kernel
-from bench.flows.residual import planar
+from bench.flows.residual.planar import LEAST, Radial
 from bench.profile import Case, Maps, Size, of_module
 
 
@@ -32,7 +32,7 @@ def case(size: Size) -> Case:
 def constrained(log_alpha: Tensor, raw_beta: Tensor) -> tuple[Tensor, Tensor]:
     """alpha > 0 and beta > -alpha."""
     alpha = log_alpha.exp()
-    return alpha, alpha * (F.softplus(raw_beta) - 1 + planar.LEAST)
+    return alpha, alpha * (F.softplus(raw_beta) - 1 + LEAST)
 
 
 def textbook(centre: Tensor, log_alpha: Tensor, raw_beta: Tensor) -> Maps:
@@ -51,33 +51,10 @@ def textbook(centre: Tensor, log_alpha: Tensor, raw_beta: Tensor) -> Maps:
     return Maps(forward)
 
 
-class Direct(planar.Radial):
-    """Radial with the move added to x, and a map that leaves the slope out."""
-
-    def _moved(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """z [B, D], beta h and h [B], and alpha."""
-        alpha, beta = self._shape()
-        offset = x - self.centre
-        # the root of a sum: the norm's gradient at 0 would be NaN
-        h = (offset.square().sum(1) + torch.finfo(x.dtype).tiny).sqrt().add(alpha).reciprocal()
-        move = beta * h
-        return torch.addcmul(x, offset, move[:, None]), move, h, alpha
-
-    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z [B, D] and log |det dz/dx| [B]."""
-        z, move, h, alpha = self._moved(x)
-        along = torch.log1p(alpha * h * move)
-        return z, torch.add(along, torch.log1p(move), alpha=self.dim - 1)
-
-    def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """z [B, D]."""
-        return self._moved(x)[0]
-
-
 @implementation("in-house", kernel="radial")
 def in_house(**parameters: Tensor) -> Maps:
     """The norm once, one pass for the value; the inverse is the root of a quadratic."""
-    return of_module(Direct(len(parameters["centre"])), parameters)
+    return of_module(Radial(len(parameters["centre"])), parameters)
 
 
 @implementation("normflows", kernel="radial", requires=["normflows"])

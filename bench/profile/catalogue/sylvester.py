@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench import implementation, kernel
-from bench.flows.residual import planar, sylvester
+from bench.flows.residual.planar import LEAST
+from bench.flows.residual.sylvester import Sylvester
 from bench.profile import Case, Maps, Size, of_module
 from bench.profile.catalogue import householder
 
@@ -43,7 +44,7 @@ def textbook(
     def forward(x: Tensor) -> tuple[Tensor, Tensor]:
         unit = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
         q = householder.reflect(unit, q_vectors)[:, : len(bias)]
-        product = F.softplus(raw_diagonal + math.log(math.expm1(1.0))) - 1 + planar.LEAST
+        product = F.softplus(raw_diagonal + math.log(math.expm1(1.0))) - 1 + LEAST
         steepness = inner.diagonal().exp()
         r = outer.triu(1) + (product / steepness).diag()
         r_inner = inner.triu(1) + steepness.diag()
@@ -55,36 +56,9 @@ def textbook(
     return Maps(forward)
 
 
-class Thin(sylvester.Sylvester):
-    """Sylvester that forms the M columns of Q, in place of two changes of basis of the batch."""
-
-    def _outer_basis(self) -> Tensor:
-        """The first M columns of Q, [D, M]."""
-        v, s = self.orthogonal._core()
-        t = torch.linalg.solve_triangular(s, v[:, : self.rank], upper=True)
-        unit = torch.eye(self.dim, self.rank, dtype=v.dtype, device=v.device)
-        return torch.addmm(unit, v.T, t, alpha=-1)
-
-    def _moved(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """z [B, D], h [B, M] and the products of the diagonals [M]."""
-        outer, inner, product = self._factors()
-        q = self._outer_basis()
-        h = torch.addmm(self.bias, x, q @ inner.T).tanh()
-        return torch.addmm(x, h, (q @ outer).T), h, product
-
-    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z [B, D] and log |det dz/dx| [B]."""
-        z, h, product = self._moved(x)
-        return z, torch.addcmul(product, product, h.square(), value=-1).log1p().sum(1)
-
-    def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """z [B, D]."""
-        return self._moved(x)[0]
-
-
 @implementation("in-house", kernel="sylvester")
 def in_house(**parameters: Tensor) -> Maps:
     """M-vectors throughout; the inverse finds one root per row of R."""
     reflections, dim = parameters["q_vectors"].shape
-    module = Thin(dim, len(parameters["bias"]), reflections)
+    module = Sylvester(dim, len(parameters["bias"]), reflections)
     return of_module(module, parameters, q_vectors="orthogonal.q_vectors")
