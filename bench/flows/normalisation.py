@@ -34,14 +34,16 @@ class ActNorm(Bijection):
         check_points(x, self.dim)
         if self.training and self._fresh and len(x) > 1:
             self._start(x)
-        logabsdet = self.log_scale.sum()
+        log_scale = self.log_scale
+        value, logabsdet = x * log_scale.exp() + self.shift, log_scale.sum()
         if torch.is_grad_enabled():
             # the gradient of `expand` would add up in another order than the reference's
-            return self.map_only(x), logabsdet * x.new_ones(len(x))
-        return self.map_only(x), logabsdet.expand(len(x))
+            return value, logabsdet * x.new_ones(len(x))
+        return value, logabsdet.expand(len(x))
 
     def map_only(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """z [B, D]."""
+        check_points(x, self.dim)
         return x * self.log_scale.exp() + self.shift
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:

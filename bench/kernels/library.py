@@ -109,7 +109,7 @@ def traced() -> bool:
 def _plain(t: Tensor) -> bool:
     return (
         type(t) in (Tensor, torch.nn.Parameter)
-        and t.device.type == "cpu"
+        and t.is_cpu  # a fifth of the time of t.device.type
         and not t.is_neg()
         and not torch._C._functorch.is_legacy_batchedtensor(t)
     )
