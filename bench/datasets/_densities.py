@@ -51,7 +51,7 @@ class GaussianMixture:
 
 
 class GaussianMixture1d(GaussianMixture):
-    """A `GaussianMixture` on the line, with its distribution function."""
+    """A `GaussianMixture` on the line, with its distribution function and quantiles."""
 
     def __init__(
         self, weights: Sequence[float], means: Sequence[float], sds: Sequence[float], entropy: float
@@ -61,6 +61,16 @@ class GaussianMixture1d(GaussianMixture):
     def cdf(self, x: Tensor) -> Tensor:
         """P(X <= x) for x [N, 1], [N]."""
         return torch.special.ndtr((x - self.means[:, 0]) / self.sds) @ self.weights
+
+    def quantile(self, u: Tensor) -> Tensor:
+        """The x [N, 1] with cdf(x) = u, for u [N] in (0, 1), by bisection to the last bits."""
+        each = self.means[:, 0] + self.sds * torch.special.ndtri(u)[:, None]
+        low, high = each.amin(1, keepdim=True), each.amax(1, keepdim=True)
+        for _ in range(60):
+            middle = (low + high) / 2
+            below = self.cdf(middle)[:, None] < u[:, None]
+            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+        return (low + high) / 2
 
 
 @dataclass

@@ -39,7 +39,7 @@ class Rings:
     """
 
     entropy = 2.623182770300
-    radii = (3.0, 2.25, 1.5, 0.75)
+    radii: tuple[float, ...] = (3.0, 2.25, 1.5, 0.75)
     sd = 0.08
 
     def sample(self, n: int, generator: Generator) -> Tensor:
