@@ -1,4 +1,4 @@
-"""`bench data`: data sets, their cards, and what they give away."""
+"""`bench data`: data sets, their cards, their files, and what they give away."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli import listing, options, output
+from bench.cli import data_files, listing, options, output
 
 if TYPE_CHECKING:
     from bench.leaks.refresh import Job
@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from bench.registry import DatasetEntry
 
 app = typer.Typer(
-    help="Data sets: list them, show one, audit them for leaks.",
+    help="Data sets: list, show, fetch, verify, audit them for leaks.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.command("get")(data_files.get_command)
+app.command("verify")(data_files.verify_command)
+app.command("where")(data_files.where_command)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=options.dataset_names)]
 Names = Annotated[

@@ -1,0 +1,13 @@
+"""Files of data sets that are too big to come with the package: pinned, fetched, checked.
+
+Nothing here is imported or looked for before a data set is loaded.
+"""
+
+from bench.datasets.fetch.cache import path as path
+from bench.datasets.fetch.files import Archive as Archive
+from bench.datasets.fetch.files import File as File
+from bench.datasets.fetch.obtain import Listener as Listener
+from bench.datasets.fetch.obtain import local as local
+from bench.datasets.fetch.obtain import obtain as obtain
+from bench.datasets.fetch.obtain import state as state
+from bench.datasets.fetch.registry import SETS as SETS
