@@ -37,7 +37,7 @@ def _cuda(fn: Call, device: str) -> int:
 
 
 def _torch(fn: Call) -> int:
-    with _quiet(), profile(profile_memory=True, use_cpu=True) as recorded:
+    with hushed(), profile(profile_memory=True, use_cpu=True) as recorded:
         result = fn()
     del result
     events = [e for e in recorded.kineto_results.events() if e.name() == "[memory]"]
@@ -60,7 +60,7 @@ def _python(fn: Call) -> int:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def hushed() -> Iterator[None]:
     """Keep the profiler's start and stop lines, written by its C++ library, off standard error."""
     sys.stderr.flush()
     saved = os.dup(2)

@@ -8,6 +8,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from bench import registry
+from bench.costs.memory import hushed
 from bench.profile.accuracy import Truth
 from bench.profile.calls import Call, call, quiet
 from bench.profile.candidates import candidates
@@ -31,7 +32,7 @@ def write(options: Options, file: Path) -> None:
                 run()
         activities = [ProfilerActivity.CPU]
         activities += [ProfilerActivity.CUDA] if device.startswith("cuda") else []
-        with profile(activities=activities) as recorded:
+        with hushed(), profile(activities=activities) as recorded:
             for name, run in named:
                 with record_function(name):
                     run()
