@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from bench.kernels import triton
 from bench.kernels.network import Bound, eager, eager_grads, needed
+from bench.kernels.operators import serving
 
 Two = tuple[Tensor, Tensor]
 
@@ -46,7 +47,8 @@ def affine(x: Tensor, raw: Tensor, least: float, masked: bool, inverse: bool = F
     Raw [B, 2 m]: `masked` as `scale_and_shift` reads it with a and b of a coordinate adjacent, else
     as `bounded_scale_and_shift`. One operator where Triton serves the device.
     """
-    if triton.chosen(x.device):
+    # the cheap question first: the full one would cost a small layer a tenth of its time
+    if (x.is_cuda or triton.interpreted()) and serving.kernel(x.device.type) == "triton":
         from bench.kernels.operators.affine import affine as operator
 
         return operator(x, raw, least, masked, inverse)
