@@ -228,7 +228,7 @@ def _compared(old: Profile | None, new: Profile, options: Options | None, wide: 
     ]
     output.emit(lines, wide=wide)
     output.note(comparing.sentence(found, judged))
-    if {"slower", "wrong"} & {*(w.change for w in judged), *(c.change for c in found)}:
+    if comparing.worse(found, judged):
         raise typer.Exit(1)
 
 

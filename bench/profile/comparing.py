@@ -55,6 +55,21 @@ def again(
     return [confirmed(c, second.get(c.row.key)) if c.row.key in keys else c for c in found]
 
 
+def worse(found: Sequence[Compared], judged: Sequence[Whole]) -> bool:
+    """Whether an implementation is slower as a whole, or wrong.
+
+    Single rows count only where their implementation has too few to be judged: among hundreds of
+    rows some look slower by chance.
+    """
+    known = {(w.kernel, w.implementation, w.mode) for w in judged}
+    alone = [
+        c.change
+        for c in found
+        if c.change == "wrong" or (c.row.kernel, c.row.implementation, c.row.mode) not in known
+    ]
+    return bool({"slower", "wrong"} & {*alone, *(w.change for w in judged)})
+
+
 def sentence(found: Sequence[Compared], judged: Sequence[Whole]) -> str:
     """`41 implementations: 40 same, 1 slower; 560 rows: 548 same, 9 slower, 3 unclear`."""
     parts = [

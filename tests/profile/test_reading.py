@@ -16,7 +16,7 @@ from bench.errors import BenchError, UsageError
 from bench.profile import rows as files
 from bench.profile.ceilings import place
 from bench.profile.compare import Change, between, broadened, compare, confirmed, wholes
-from bench.profile.comparing import sentence, verdicts
+from bench.profile.comparing import sentence, verdicts, worse
 from bench.profile.controls import widen
 from bench.profile.fits import fits
 from bench.profile.rows import Profile
@@ -87,7 +87,9 @@ def test_rows_of_one_profile_alone_and_wrong_ones_are_named() -> None:
     old = profile(row(ratio=versus(2.0)), row(dim=8, ratio=versus(2.0)))
     wrong = row(dim=8, status="wrong", device_us=None, reason="off")
     new = profile(wrong, row(dim=16, ratio=versus(2.0)))
-    assert {c.row.dim: c.change for c in compare(old, new)} == {64: "gone", 8: "wrong", 16: "new"}
+    found = compare(old, new)
+    assert {c.row.dim: c.change for c in found} == {64: "gone", 8: "wrong", 16: "new"}
+    assert worse(found, [])
 
 
 def runs(factors: dict[str, float], scatter: float, seed: int) -> Profile:
@@ -120,6 +122,7 @@ def test_two_runs_of_the_same_code_are_the_same_though_they_scatter(seed: int) -
     judged = broadened(found, extra)
     assert Counter(c.change for c in judged)["same"] >= 0.95 * len(found)
     assert {w.change for w in wholes(judged)} == {"same"}
+    assert not worse(judged, wholes(judged))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -127,6 +130,7 @@ def test_a_kernel_that_became_a_tenth_slower_is_found_among_scattering_rows(seed
     slowed = runs({"kernel-3": 1 / 1.1}, 0.03, seed + 100)
     found = verdicts(runs({}, 0.03, seed), slowed)
     assert {w.kernel for w in wholes(found) if w.change == "slower"} == {"kernel-3"}
+    assert worse(found, wholes(found))
 
 
 def test_a_profile_of_one_kernel_that_slowed_down_is_no_scatter() -> None:
