@@ -50,7 +50,7 @@ test-conformance: $(VENV)/.installed-dev ## the suites of nflows and zuko on our
 test-gpu: $(VENV)/.installed-dev ## what needs a CUDA device
 	$(TESTING) -m gpu $(TESTS)
 
-benchmark: $(VENV)/.installed-dev ## pytest-benchmark: results/profile/benchmarks.json
+benchmark: $(VENV)/.installed-dev ## pytest-benchmark: results/profile/benchmarks.{json,md}
 	$(TESTING) -m benchmark --benchmark-only --benchmark-json .benchmarks/latest.json $(TESTS)/benchmarks
 	python -m bench.profile.benchmarks .benchmarks/latest.json results/profile/benchmarks.json
 

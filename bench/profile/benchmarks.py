@@ -1,6 +1,8 @@
 """Results of pytest-benchmark as a profile, so that the same report and comparison serve both.
 
 python -m bench.profile.benchmarks FROM.json TO.json
+
+writes the small form, and a table beside it: TO.md.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.atomic import write_text
 from bench.contract import TEXTBOOK
 from bench.errors import BenchError, UsageError
 from bench.profile import rows as files
@@ -77,11 +80,43 @@ def _row(benchmark: dict[str, Any]) -> Row:
     )
 
 
+def as_markdown(profile: Profile) -> str:
+    """A table of the ratios; slower than the baseline is below 1."""
+    head = ("what", "D x batch", "mode", "p50, us", "times faster", "95 %", "")
+    lines = [
+        "# Benchmarks",
+        "",
+        f"{len(profile.rows)} rows of `make benchmark` on {profile.environment.cpu}, "
+        f"{profile.threads} thread(s), torch {profile.environment.torch}, {profile.started[:10]}. "
+        "Ratios are interleaved; wall time.",
+        "",
+        f"| {' | '.join(head)} |",
+        "|---|---|---|---:|---:|---|---|",
+    ]
+    for row in profile.rows:
+        assert row.ratio is not None
+        assert row.wall_us is not None
+        between = "" if row.ratio.low is None else f"{row.ratio.low:.3g} to {row.ratio.high:.3g}"
+        cells = (
+            row.kernel,
+            f"{row.dim} x {row.batch}",
+            row.mode,
+            f"{row.wall_us.p50:.3g}",
+            f"{row.ratio.value:.3g}",
+            between,
+            row.reason or "",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def main(arguments: list[str]) -> int:
     """Convert a file; returns the exit code."""
     if len(arguments) != 2:
         raise UsageError("name two files: python -m bench.profile.benchmarks FROM.json TO.json")
-    files.write(read(Path(arguments[0])), Path(arguments[1]))
+    profile, file = read(Path(arguments[0])), Path(arguments[1])
+    files.write(profile, file)
+    write_text(file.with_suffix(".md"), as_markdown(profile))
     return 0
 
 

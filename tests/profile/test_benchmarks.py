@@ -57,6 +57,8 @@ def test_it_is_kept_in_the_small_form(tmp_path: Path) -> None:
     (row,) = benchmarks.read(kept).rows
     assert row.ratio == benchmarks.read(given).rows[0].ratio
     assert "data" not in kept.read_text()
+    table = kept.with_suffix(".md").read_text()
+    assert "| kernel: lu | 16 x 64 | fused | 2e+03 | 4 | 3.96 to 4.04 | over nflows |" in table
 
 
 def test_benchmarks_of_another_project_are_refused(tmp_path: Path) -> None:
