@@ -28,12 +28,13 @@ class Modes:
     graph: bool = False
     only: tuple[str, ...] = ()  #: empty: all
 
-    def of(self, modes: tuple[str, ...]) -> list[str]:
-        """The modes in which an implementation runs here."""
+    def of(self, modes: tuple[str, ...], baseline: bool = False) -> list[str]:
+        """The modes in which an implementation runs here; a baseline always runs eagerly."""
         found = [m for m in modes if m != ("fused" if self.cuda else "triton") or m in self.only]
         found += ["compiled"] if self.compile and "eager" in modes else []
         found += ["graph"] if self.graph and self.cuda else []
-        return [m for m in found if not self.only or m in self.only]
+        kept = [m for m in found if not self.only or m in self.only]
+        return ["eager", *kept] if baseline and "eager" not in kept else kept
 
     @property
     def cuda(self) -> bool:
@@ -66,7 +67,7 @@ def candidates(
     """
     wanted = {*only, entry.baseline} if only else None
     if wanted is None or TEXTBOOK in wanted:
-        for mode in modes.of(("eager",)):
+        for mode in modes.of(("eager",), entry.baseline == TEXTBOOK):
             yield Candidate(TEXTBOOK, mode, case.reference, source=digest(entry.file))
     for implementation in sorted(found.implementations.values(), key=lambda i: i.name):
         if implementation.kernel != entry.name:
@@ -74,7 +75,7 @@ def candidates(
         if wanted is not None and implementation.name not in wanted:
             continue
         build, reason = loaded(implementation)
-        for mode in modes.of(implementation.modes):
+        for mode in modes.of(implementation.modes, implementation.name == entry.baseline):
             said = reason or lacking(mode)
             yield Candidate(
                 implementation.name,

@@ -193,6 +193,8 @@ def test_an_implementation_runs_in_the_modes_of_the_device(
     modes: Modes, expected: list[str]
 ) -> None:
     assert modes.of(("eager", "fused", "triton")) == expected
+    of_baseline = modes.of(("eager", "fused", "triton"), baseline=True)
+    assert of_baseline == (expected if "eager" in expected else ["eager", *expected])
 
 
 def test_the_catalogue_is_large_and_has_no_stray_implementation() -> None:
