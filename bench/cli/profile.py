@@ -163,7 +163,8 @@ def _options(
     from bench.profile.rows import WAYS
 
     present(device)
-    only = tuple(m.value for m in mode or ())
+    asked = [*([Mode.compiled] if compile else []), *([Mode.graph] if graph else [])]
+    only = tuple(m.value for m in [*mode, *asked]) if mode else ()
     return Options(
         kernels=tuple(kernels or ()),
         implementations=tuple(implementation or ()),

@@ -7,12 +7,16 @@ its log-determinant, which is a fair question where the map is flat too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from bench.profile.calls import Inputs, named_gradients, switched
 from bench.profile.case import Build, Case, Maps
-from bench.profile.rows import Errors, Way
+from bench.profile.rows import Errors, Row, Way
+
+Outputs = Sequence[Tensor | None]
 
 DOUBLE = 1e-9  #: the largest error in float64
 TIMES = 3.0  #: the largest error in another dtype, over that of the definition in it
@@ -89,6 +93,21 @@ def refusal(error: Errors, reference: Errors, double: Errors | None, dtype: torc
         if not size <= max(TIMES * own, floor):
             return f"{WORDS[name]} is off by {size:.1e}, the definition in this dtype by {own:.1e}"
     return ""
+
+
+def drift(found: Outputs, expected: Outputs, row: Row, dtype: torch.dtype) -> str:
+    """Why a compiled or captured call is not the eager one, in one sentence; empty if it is.
+
+    Within the error that the row was allowed: a compiler may round in another order.
+    """
+    allowed = FLOOR * torch.finfo(dtype).eps
+    if row.error_reference is not None:
+        allowed = max(allowed, *(TIMES * (e or 0.0) for _, e in row.error_reference))
+    pairs = zip(found, expected, strict=True)
+    off = max(distance(a, None if b is None else b.detach().double()) for a, b in pairs)
+    if off <= allowed:
+        return ""
+    return f"the {row.mode} call is off by {off:.1e} from the eager one, {allowed:.1e} is allowed"
 
 
 WORDS = {"value": "the value", "logdet": "the log-determinant", "gradient": "a gradient"}

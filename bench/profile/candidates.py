@@ -18,6 +18,8 @@ from bench.kernels import triton
 from bench.profile.case import Build, Case
 from bench.registry import ImplementationEntry, KernelEntry, Registry
 
+PREPARED = ("compiled", "graph")  #: modes that make something else of an eager call
+
 
 @dataclass(frozen=True)
 class Modes:
@@ -148,5 +150,10 @@ def captured(run: Callable[[], Any]) -> Callable[[], Any]:
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        run()
-    return graph.replay
+        outputs = run()
+
+    def replay() -> Any:
+        graph.replay()
+        return outputs
+
+    return replay

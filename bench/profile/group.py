@@ -16,7 +16,7 @@ from bench.jacobian import brute_force_logdet
 from bench.kernels.library import took
 from bench.profile import accuracy
 from bench.profile.calls import Call, call, map_call, quiet
-from bench.profile.candidates import Candidate, baseline, prepared
+from bench.profile.candidates import PREPARED, Candidate, baseline, prepared
 from bench.profile.case import Case, Maps
 from bench.profile.clock import Measured, measure
 from bench.profile.counts import count
@@ -24,6 +24,7 @@ from bench.profile.plan import BRUTE_SIZE, Group
 from bench.profile.rows import BRUTE, NO_INVERSE, Errors, Row, Spread, Versus
 from bench.timing import decide, paired_ratio, summarise
 
+MESSAGE = 300  #: characters of an error that a row keeps
 BACKWARD = 3  #: a forward and a backward pass move and compute about this many times the forward
 
 
@@ -149,13 +150,26 @@ class Bench:
         found = self.double[key]
         return found if isinstance(found, Errors) else None
 
-    def _timed(self, row: Row, found: Call, maps: Maps, truth: accuracy.Truth) -> Timed:
-        run, row.compile_seconds = prepared(found.run, found.mode)
-        timed = Timed(row, Call(run, found.mode, found.recorded))
+    def _timed(self, row: Row, found: Call, maps: Maps, truth: accuracy.Truth) -> Timed | None:
+        """The row with its calls; None where what its mode makes of the call is not the call."""
+        timed = Timed(row, found)
+        if row.mode in PREPARED:
+            try:
+                with found.set():
+                    run, row.compile_seconds = prepared(found.run, row.mode)
+                    row.reason = accuracy.drift(run(), found.run(), row, truth.dtype) or None
+            except Exception as error:  # the compiler's fault is a row too
+                row.status, row.reason = "error", said(error)
+                return None
+            if row.reason:
+                row.status = "wrong"
+                return None
+            timed.call = Call(run, found.mode, found.recorded)
         if row.way != "forward":
             return timed
-        timed.map = map_call(maps, truth.inputs, found.mode)
-        if timed.map is None and found.mode == "eager":
+        if row.mode not in PREPARED:
+            timed.map = map_call(maps, truth.inputs, found.mode)
+        if timed.map is None and row.mode == "eager":
             try:
                 with found.set():
                     full, part = with_and_without(maps.forward, truth.inputs.case.x)
@@ -225,13 +239,18 @@ class Bench:
     def _count(self, entrant: Timed) -> None:
         """Operations, synchronisations, bytes and memory of one call."""
         row, run = entrant.row, entrant.call
-        if row.mode in ("compiled", "graph"):
+        if row.mode in PREPARED:
             return
         with run.set():
             found = count(run.run)
             row.operations, row.synchronisations = found.operations, found.synchronisations
             row.moved_bytes = float(found.bytes_read + found.bytes_written)
             row.peak_bytes = peak_bytes(run.run, self.device)
+
+
+def said(error: Exception) -> str:
+    """An error of another library in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:MESSAGE]}"
 
 
 def fill(row: Row, found: Measured) -> None:

@@ -150,7 +150,7 @@ def controls(profile: Profile) -> str:
     wider = f"; intervals were widened {profile.widened:.2g} times for it"
     return (
         f"A/A: {hold} of {len(ratios)} intervals hold 1; "
-        f"half of the ratios are within {100 * off[len(off) // 2]:.1f} % of it, "
+        f"half of the ratios are within {100 * off[(len(off) - 1) // 2]:.1f} % of it, "
         f"nine in ten within {100 * off[9 * (len(off) - 1) // 10]:.1f} %"
         + (wider if profile.widened > 1 else "")
     )

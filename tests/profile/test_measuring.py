@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from bench.profile import Case, Maps, Size
+from bench.profile import group as group_module
 from bench.profile.accuracy import Truth, in_double, refusal
 from bench.profile.calls import Call
 from bench.profile.candidates import Candidate, Modes
@@ -153,6 +155,32 @@ def _rows(who: list[Candidate]) -> dict[str, Row]:
     assert control.ratio is not None
     assert control.implementation == "textbook"
     return {r.implementation: r for r in rows if not r.control}
+
+
+@pytest.mark.parametrize(
+    ("made", "status"),
+    [(lambda run: run, "ok"), (lambda run: lambda: [2 * t for t in run()], "wrong")],
+    ids=["faithful", "another function"],
+)
+def test_what_a_compiler_makes_of_a_call_is_compared_with_it(
+    made: Callable[[Callable[[], Any]], Callable[[], Any]],
+    status: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(group_module, "prepared", lambda run, mode: (made(run), 1.5))
+    found = _rows([Candidate("textbook", "eager", right), Candidate("mine", "compiled", right)])
+    assert found["mine"].status == status
+    assert found["mine"].compile_seconds == 1.5
+    assert (found["mine"].device_us is None) is (status == "wrong")
+
+
+def test_a_compiler_that_fails_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(run: Callable[[], Any], mode: str) -> Any:
+        raise RuntimeError("no\ncompiler")
+
+    monkeypatch.setattr(group_module, "prepared", fail)
+    found = _rows([Candidate("textbook", "eager", right), Candidate("mine", "compiled", right)])
+    assert (found["mine"].status, found["mine"].reason) == ("error", "RuntimeError: no compiler")
 
 
 def test_the_device_clock_of_a_cpu_leaves_out_waiting() -> None:
