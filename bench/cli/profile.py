@@ -190,7 +190,7 @@ def _write(profile: Profile, json: Path | None, csv: Path | None, write: bool) -
         output.note(f"wrote {csv}")
     if write:
         from bench import paths
-        from bench.profile.pictures import pictures
+        from bench.report.profile_pictures import pictures
 
         folder = paths.root() / "results" / "profile"
         files.write(profile, folder / "profile.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -53,11 +54,6 @@ class Candidate:
     build: Build | None  #: None for a missing one
     reason: str = ""  #: why it is missing
     source: str = ""
-
-    @property
-    def missing(self) -> bool:
-        """It cannot run on this machine."""
-        return self.build is None
 
 
 def candidates(
@@ -117,11 +113,6 @@ def present(device: str) -> None:
         )
 
 
-def baseline(entry: KernelEntry, names: list[str]) -> str:
-    """The baseline, or the definition where it is not there."""
-    return entry.baseline if entry.baseline in names else TEXTBOOK
-
-
 @cache
 def digest(file: Path) -> str:
     """Twelve hex digits of a source file's SHA-256."""
@@ -129,15 +120,13 @@ def digest(file: Path) -> str:
 
 
 def prepared(run: Callable[[], Any], mode: str) -> tuple[Callable[[], Any], float | None]:
-    """The call as its mode runs it, and the seconds that compiling took."""
-    if mode == "compiled":
-        import time
-
-        compiled = torch.compile(run, dynamic=False)
-        start = time.perf_counter()
-        compiled()
-        return compiled, time.perf_counter() - start
-    return (captured(run), None) if mode == "graph" else (run, None)
+    """The call as a mode of PREPARED runs it, and the seconds that compiling took."""
+    if mode == "graph":
+        return captured(run), None
+    compiled = torch.compile(run, dynamic=False)
+    start = time.perf_counter()
+    compiled()
+    return compiled, time.perf_counter() - start
 
 
 def captured(run: Callable[[], Any]) -> Callable[[], Any]:

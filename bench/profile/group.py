@@ -16,7 +16,7 @@ from bench.jacobian import brute_force_logdet
 from bench.kernels.library import took
 from bench.profile import accuracy
 from bench.profile.calls import Call, call, map_call, quiet
-from bench.profile.candidates import PREPARED, Candidate, baseline, prepared
+from bench.profile.candidates import PREPARED, Candidate, prepared
 from bench.profile.case import Case, Maps
 from bench.profile.clock import Measured, measure
 from bench.profile.counts import count
@@ -44,7 +44,7 @@ class Bench:
 
     def __init__(self, device: str) -> None:
         self.device = device
-        self.double: dict[tuple[str, str, str, str, int], Errors | str] = {}
+        self.double: dict[tuple[str, str, str, str, int], Errors] = {}
 
     def rows(
         self, group: Group, case: Case, small: Case, who: Iterable[Candidate], seconds: float
@@ -126,10 +126,7 @@ class Bench:
                 return None
             row.error_double = self._in_double(row, candidate, small)
         except Exception as error:  # another library's fault is a row, not the end of the run
-            row.status, row.reason = (
-                "error",
-                f"{type(error).__name__}: {' '.join(str(error).split())}",
-            )
+            row.status, row.reason = "error", said(error)
             return None
         row.error_reference = own
         row.reason = accuracy.refusal(row.error, own, row.error_double, truth.dtype) or None
@@ -138,17 +135,16 @@ class Bench:
             return None
         return self._timed(row, found, maps, truth)
 
-    def _in_double(self, row: Row, candidate: Candidate, small: Case) -> Errors | None:
+    def _in_double(self, row: Row, candidate: Candidate, small: Case) -> Errors:
         """Errors in float64, once for each implementation, mode, pass and dimension."""
         key = (row.kernel, row.implementation, row.mode, row.way, row.dim)
         if key not in self.double:
             assert candidate.build is not None
-            mode = "eager" if candidate.mode in ("compiled", "graph") else candidate.mode
+            mode = "eager" if candidate.mode in PREPARED else candidate.mode
             self.double[key] = accuracy.in_double(
                 small, candidate.build, mode, row.way, self.device
             )
-        found = self.double[key]
-        return found if isinstance(found, Errors) else None
+        return self.double[key]
 
     def _timed(self, row: Row, found: Call, maps: Maps, truth: accuracy.Truth) -> Timed | None:
         """The row with its calls; None where what its mode makes of the call is not the call."""
@@ -227,14 +223,9 @@ class Bench:
             rows.append(control)
 
     def _first(self, group: Group, timed: list[Timed]) -> Timed:
-        names = [t.row.implementation for t in timed if t.row.mode == "eager"]
-        wanted = baseline(group.entry, names)
-        order = (wanted, TEXTBOOK)
-        for name in order:
-            for t in timed:
-                if t.row.implementation == name and t.row.mode == "eager":
-                    return t
-        return timed[0]
+        """The baseline, or the definition where it is not there."""
+        eager = {t.row.implementation: t for t in timed if t.row.mode == "eager"}
+        return eager.get(group.entry.baseline) or eager.get(TEXTBOOK) or timed[0]
 
     def _count(self, entrant: Timed) -> None:
         """Operations, synchronisations, bytes and memory of one call."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from bench.profile.drawing import SHARES, microseconds, spread
 from bench.profile.reading import (
     Line,
     added,
@@ -24,6 +23,7 @@ from bench.profile.reading import (
 from bench.profile.rows import BRUTE, WAYS, Profile, Row
 from bench.report import text
 from bench.report.charts import WIDTH
+from bench.report.profile_drawing import SHARES, microseconds, spread
 from bench.report.svg import LINE, Drawing, Scale, x_axis
 
 PANEL = (190.0, 150.0)  #: width and height of a panel of `latency`

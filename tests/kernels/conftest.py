@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from bench import kernels
+
+sys.path.insert(0, str(Path(__file__).parent / "triton"))  # for masked_cases.py
 
 
 @pytest.fixture(params=["eager", "fused"])

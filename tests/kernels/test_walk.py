@@ -8,16 +8,14 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from masked_cases import AFFINE, SPLINE, passes
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench import kernels
 from bench.flows import MADE
 from bench.flows.autoregressive.degree_blocked import degree_blocked_inverse, masked_inverse
-from bench.kernels import MaskedInverse, Network, Univariate
-from bench.kernels.eager import Shape, spline
-
-AFFINE, SPLINE = Univariate(), Univariate(4, Shape(3.0))
+from bench.kernels import MaskedInverse, Network
 
 #: name -> (a network for a number of outputs per coordinate, whether the fused walk knows its kind)
 NETWORKS: dict[str, tuple[Callable[[int], MADE], bool]] = {
@@ -40,23 +38,6 @@ def network(name: str, outputs: int, dtype: torch.dtype = torch.float64) -> MADE
     for p in made.parameters():
         nn.init.normal_(p, std=0.3)
     return made.to(dtype)
-
-
-def passes(made: MADE, univariate: Univariate, z: Tensor) -> tuple[Tensor, Tensor]:
-    """D full passes in float64, one coordinate right after each."""
-    made = copy.deepcopy(made).double()
-    z = z.double()
-    x = slopes = torch.zeros_like(z)
-    with torch.no_grad():
-        for _ in range(made.dim):
-            raw = made(x).unflatten(1, (made.dim, univariate.outputs))
-            if univariate.bins:
-                x, slopes = spline(z.flatten(), raw.flatten(0, 1), univariate.shape, inverse=True)
-                x, slopes = x.view_as(z), slopes.view_as(z)
-            else:
-                scale = F.softplus(raw[..., 0]) + univariate.min_scale
-                x, slopes = (z - raw[..., 1]) / scale, -scale.log()
-    return x, slopes.sum(1)
 
 
 @pytest.mark.parametrize("univariate", [AFFINE, SPLINE], ids=["affine", "spline"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for synthetic.py, under any import mode
+sys.path.insert(0, str(Path(__file__).parents[1] / "profile"))  # for whole_profile.py
 
 import synthetic  # noqa: E402
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 import synthetic
 from test_page import Reader
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "profile"))  # for whole_profile.py
-
 from whole_profile import PATHS, whole  # noqa: E402
 
 from bench.profile.rows import Errors, Profile, write  # noqa: E402

@@ -52,7 +52,7 @@ def network(name: str, outputs: int, dtype: torch.dtype = torch.float64) -> MADE
 
 
 def passes(made: MADE, univariate: Univariate, z: Tensor) -> tuple[Tensor, Tensor]:
-    """D full passes in float64."""
+    """D full passes in float64, one coordinate right after each."""
     made = copy.deepcopy(made).double()
     z = z.double()
     x = slopes = torch.zeros_like(z)

@@ -5,16 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from bench.profile.drawing import (
-    FAINT,
-    GREY,
-    look,
-    microseconds,
-    png,
-    spread,
-    write,
-)
-from bench.profile.plots import logdet_share, roofline, speedup
 from bench.profile.reading import (
     Line,
     by_kernel,
@@ -28,6 +18,16 @@ from bench.profile.reading import (
 from bench.profile.rows import BRUTE, Profile, Row
 from bench.report import text
 from bench.report.figures import STYLE
+from bench.report.profile_drawing import (
+    FAINT,
+    GREY,
+    look,
+    microseconds,
+    png,
+    spread,
+    write,
+)
+from bench.report.profile_plots import logdet_share, roofline, speedup
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

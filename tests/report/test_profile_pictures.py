@@ -15,8 +15,11 @@ matplotlib = pytest.importorskip("matplotlib")
 from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.image import imread  # noqa: E402
 
-from bench.profile import drawing, pictures, plots, reading  # noqa: E402
+from bench.profile import reading  # noqa: E402
 from bench.profile.rows import Profile  # noqa: E402
+from bench.report import profile_drawing as drawing  # noqa: E402
+from bench.report import profile_pictures as pictures  # noqa: E402
+from bench.report import profile_plots as plots  # noqa: E402
 
 ALL = {"latency.png", "logdet-share.png", "roofline.png", "speedup.png"}
 FEW = whole("alpha", "beta")

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.profile.drawing import FAINT, GREY, INK, JOIN, SHARES, key, look, write
 from bench.profile.reading import (
     added,
     baseline,
@@ -20,6 +19,7 @@ from bench.profile.reading import (
     us,
 )
 from bench.profile.rows import WAYS, Ceilings, Profile, Row
+from bench.report.profile_drawing import FAINT, GREY, INK, JOIN, SHARES, key, look, write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
