@@ -74,5 +74,5 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(INSTALL) -e '.[dev,peers,gpu]'
+	$(INSTALL) -e '.[dev,peers,gpu,data]'
 	@touch $@ $(VENV)/.installed

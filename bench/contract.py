@@ -89,6 +89,9 @@ def dataset(
     requires: tuple[str, ...] | list[str] = (),
     source: str | None = None,
     licence: str | None = None,
+    citation: str | None = None,
+    split: str | None = None,
+    faults: tuple[str, ...] | list[str] = (),
 ) -> Callable[[F], F]:
     """Mark a function of no arguments as a data set. All arguments must be literals.
 
@@ -102,7 +105,10 @@ def dataset(
         levels: number of values of a discrete coordinate (2 for binary).
         truth: the density is known.
         context_dim: dimensions of the conditioning context; 0 for none.
-        source, licence: for the card.
+        source, licence: for the card, which also shows the function's docstring.
+        citation: the paper to cite, e.g. "arXiv 1705.07057".
+        split: the rule that made the splits, in words.
+        faults: what is known to be wrong with the data or their preprocessing, in sentences.
     """
 
     def mark(make: F) -> F:

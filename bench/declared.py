@@ -74,6 +74,10 @@ class DatasetEntry:
     requires: tuple[str, ...] = ()
     source: str | None = None
     licence: str | None = None
+    citation: str | None = None
+    split: str | None = None
+    faults: tuple[str, ...] = ()
+    about: str = ""  #: the function's docstring
 
     @property
     def dim(self) -> int:
@@ -224,6 +228,8 @@ def _entry(
     if mark == "model":
         settings = _settings(where, node)
         return ModelEntry(file=file, function=node.name, settings=settings, **values)
+    if mark == "dataset":
+        values["about"] = ast.get_docstring(node) or ""
     return ENTRIES[mark](file=file, function=node.name, **values)
 
 
@@ -254,7 +260,7 @@ def _literal(node: ast.expr, what: str) -> Any:
 
 
 def _tupled(key: str, value: Any) -> Any:
-    if key in ("accepts", "requires", "modes") and isinstance(value, str):
+    if key in ("accepts", "requires", "modes", "faults") and isinstance(value, str):
         return (value,)
     return tuple(value) if isinstance(value, list) else value
 
@@ -290,6 +296,7 @@ EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "layout": _among(contract.LAYOUTS),
     "shape": (_all(_whole(1)), "a list of positive integers, such as [2] or [1, 8, 8]"),
     "requires": (_all(lambda v: isinstance(v, str) and v != ""), "a list of package names"),
+    "faults": (_all(lambda v: isinstance(v, str) and v.endswith(".")), "a list of sentences"),
     "levels": (lambda v: v is None or _whole(2)(v), "an integer of at least 2"),
     "min_dim": (_whole(1), "an integer of at least 1"),
     "max_dim": (lambda v: v is None or _whole(1)(v), "an integer of at least 1"),
@@ -307,7 +314,10 @@ EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "question": (lambda v: isinstance(v, str) and v.endswith("?"), "a question, in one sentence"),
     "remedy": (lambda v: isinstance(v, str) and v.endswith("."), "a sentence"),
     **{k: (_text, "a string") for k in ("implementation", "kernel", "baseline", "logdet")},
-} | {key: (_text, "a string") for key in ("twin", "family", "paper", "source", "licence")}
+} | {
+    key: (_text, "a string")
+    for key in ("twin", "family", "paper", "source", "licence", "citation", "split")
+}
 
 
 def _validate(where: str, mark: str, values: dict[str, Any]) -> None:

@@ -37,3 +37,13 @@ class Archive:
     def member(self, file: File) -> str:
         """The path of a file in the archive."""
         return self.members.format(name=file.name, stem=file.name.partition(".")[0])
+
+
+def official(
+    folder: str, bases: tuple[str, ...], licence: str, *files: tuple[str, int, str]
+) -> tuple[File, ...]:
+    """Files (name, bytes, sha256) that lie beside each other at each of the `bases`."""
+    return tuple(
+        File(folder, name, size, sha256, licence, tuple(base + name for base in bases))
+        for name, size, sha256 in files
+    )
