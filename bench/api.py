@@ -81,7 +81,7 @@ def evaluate(
     """
     spec = _spec(dataset, name, likelihood, sizes or Sizes(), evaluation or Evaluation())
     splits, truth = datasets.load_splits(spec.dataset, spec.suite.sizes)
-    levels = spec.kind != "continuous"
+    levels = spec.dataset.integral and not spec.dequantized
     space = Space(
         "data",
         spec.dataset.shape,
@@ -114,7 +114,7 @@ def _spec(
     if likelihood not in LIKELIHOODS:
         raise UsageError(f"likelihood '{likelihood}': expected one of {', '.join(LIKELIHOODS)}")
     entry = discover().dataset(dataset)
-    native = likelihood == "exact-discrete" or entry.kind == "continuous"
+    native = likelihood == "exact-discrete" or not entry.integral
     return CellSpec(
         dataset=entry,
         model=ModelEntry(

@@ -37,7 +37,7 @@ def _samples(subject: Subject) -> dict[str, numpy.ndarray]:
     if subject.model.sample is None:
         return {}
     shape = subject.dataset.shape
-    image = len(shape) > 1 and subject.dataset.kind in ("discrete", "binary")
+    image = len(shape) > 1 and subject.dataset.integral
     try:
         x = subject.space.inverse(subject.samples(IMAGES if image else SAMPLES))
     except Exception:  # a picture is no reason to lose a score; the checks report the sampler

@@ -22,11 +22,13 @@ from bench.checkpoints import fingerprint, save_state
 from bench.checks import battery
 from bench.contract import ConditionalDensity, DataSpec, Density
 from bench.costs import measure_costs
+from bench.dequantization import variational
 from bench.environment import capture, versions
 from bench.errors import BenchError, DivergedError, MissingError, PluginError
 from bench.fitting import Fitted, fit_seed, rebuilder
 from bench.preparing import Prepared, prepare
 from bench.registry import load_function
+from bench.settings import VARIATIONAL
 from bench.subject import Subject
 
 Report = Callable[[dict[str, Any]], None]
@@ -128,6 +130,8 @@ def train(
     """The cell's data and its models, one per seed, trained or taken from `root`."""
     report({"phase": "load"})
     build = load_function(spec.model)
+    if spec.space == VARIATIONAL:
+        build = variational(build, spec.model.layout)
     data = prepare(spec)
     fitted: list[Fitted] = []
     for seed in range(spec.seeds):
@@ -282,7 +286,7 @@ def _train_nats(subject: Subject) -> float:
 
 def _seed(subject: Subject, fitted: Fitted, row: Tensor, spec: CellSpec) -> records.SeedScore:
     nats = float(row.mean()) if subject.likelihood != "none" else None
-    discrete = spec.dataset.kind in ("discrete", "binary")
+    discrete = spec.dataset.integral
     return records.SeedScore(
         seed=subject.seed,
         nats=nats,

@@ -32,7 +32,7 @@ class CellSpec:
     @property
     def dequantized(self) -> bool:
         """A continuous model meets discrete data."""
-        return self.kind == "continuous" and self.dataset.kind in ("discrete", "binary")
+        return self.kind == "continuous" and self.dataset.integral
 
     @property
     def name(self) -> str:

@@ -47,6 +47,8 @@ def model(
     paper: str | None = None,
     requires: tuple[str, ...] | list[str] = (),
     conditional: bool = False,
+    labelled: bool = False,
+    images: bool = False,
     layout: str = "flat",
     min_dim: int = 1,
     max_dim: int | None = None,
@@ -67,6 +69,9 @@ def model(
         conditional: a density of x given a context, for data sets with `context_dim` alone:
             `log_prob(x, context)`, and `sample(n, context)`, `transform(x, context)` and so on,
             with context [n, context_dim], one row per point.
+        labelled: a density of x that is trained with class labels, for data sets with `classes`
+            alone: `loss(x, labels)` with labels int64 [B]. It is scored without them.
+        images: for points with rows and columns alone: a shape of two axes or more.
         layout: "flat" (tensors [N, dim], the default) or "shaped" ([N, *shape], for images).
         min_dim, max_dim: dimensions for which the architecture exists (couplings need 2).
     """
@@ -86,11 +91,13 @@ def dataset(
     levels: int | None = None,
     truth: bool = False,
     context_dim: int = 0,
+    classes: int = 0,
     requires: tuple[str, ...] | list[str] = (),
     source: str | None = None,
     licence: str | None = None,
     citation: str | None = None,
     split: str | None = None,
+    space: str | None = None,
     faults: tuple[str, ...] | list[str] = (),
 ) -> Callable[[F], F]:
     """Mark a function of no arguments as a data set. All arguments must be literals.
@@ -100,14 +107,19 @@ def dataset(
 
     Args:
         name: lower-case id with hyphens.
-        kind: continuous, discrete (integers 0..levels-1), binary (0/1) or sequence.
+        kind: continuous, discrete (integers 0..levels-1), binary (0/1) or sequence (coordinates
+            in the order of time: symbols 0..levels-1 where levels are stated, else real values).
         shape: shape of one point, e.g. [2] or [1, 8, 8].
         levels: number of values of a discrete coordinate (2 for binary).
         truth: the density is known.
         context_dim: dimensions of the conditioning context; 0 for none.
+        classes: number of classes of the points' labels; 0 for data without labels.
         source, licence: for the card, which also shows the function's docstring.
         citation: the paper to cite, e.g. "arXiv 1705.07057".
         split: the rule that made the splits, in words.
+        space: in which models of continuous data meet these where nothing else is asked for:
+            such as "logit:1e-6" (docs/spaces.md); by default "marginals", of continuous data
+            "standard".
         faults: what is known to be wrong with the data or their preprocessing, in sentences.
     """
 
@@ -210,8 +222,10 @@ def implementation(
 class Splits:
     """Train, validation and test points in the data's own units, each a tensor [N, *shape].
 
-    Continuous data are float64; discrete and binary data are integers (int64). Conditional data
-    have a context, float64 [N, context_dim], for each point.
+    Continuous data are float64; levels are integers, once loaded uint8 where there are at most 256
+    of them (mind that their differences wrap around) and else int64. Conditional data
+    have a context, float64 [N, context_dim], for each point, and labelled data a class,
+    int64 [N]. Models are scored on the points alone: labels serve training, and classification.
     """
 
     train: Tensor
@@ -220,11 +234,17 @@ class Splits:
     train_context: Tensor | None = None
     valid_context: Tensor | None = None
     test_context: Tensor | None = None
+    train_labels: Tensor | None = None
+    valid_labels: Tensor | None = None
+    test_labels: Tensor | None = None
 
 
 @runtime_checkable
 class Density(Protocol):
-    """A known truth, in the data's own units and float64."""
+    """A known truth, in the data's own units and float64.
+
+    Where the data set states its classes, also `labels(x, generator)`: one per point, int64 [N].
+    """
 
     entropy: float  #: differential entropy, nats
 
@@ -280,6 +300,9 @@ class DataSpec:
     make_valid: Callable[[], Tensor] = field(repr=False, default=None)  # type: ignore[assignment]
     make_train_context: Callable[[], Tensor] | None = field(repr=False, default=None)
     make_valid_context: Callable[[], Tensor] | None = field(repr=False, default=None)
+    classes: int = 0  #: of the labels; 0 for data without
+    train_labels: Tensor | None = field(repr=False, default=None)  #: classes, int64 [n_train]
+    valid_labels: Tensor | None = field(repr=False, default=None)
 
     @property
     def dim(self) -> int:

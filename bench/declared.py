@@ -53,6 +53,8 @@ class ModelEntry:
     paper: str | None = None
     requires: tuple[str, ...] = ()
     conditional: bool = False
+    labelled: bool = False
+    images: bool = False
     layout: str = "flat"
     min_dim: int = 1
     max_dim: int | None = None
@@ -71,13 +73,23 @@ class DatasetEntry:
     levels: int | None = None
     truth: bool = False
     context_dim: int = 0
+    classes: int = 0
     requires: tuple[str, ...] = ()
     source: str | None = None
     licence: str | None = None
     citation: str | None = None
     split: str | None = None
+    space: str | None = None
     faults: tuple[str, ...] = ()
     about: str = ""  #: the function's docstring
+    data: tuple[Path, ...] = ()  #: local files that an entry file names
+
+    @property
+    def integral(self) -> bool:
+        """Points are integers; sequences are where they state their levels."""
+        return self.kind in ("discrete", "binary") or (
+            self.kind == "sequence" and self.levels is not None
+        )
 
     @property
     def dim(self) -> int:
@@ -301,10 +313,7 @@ EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "min_dim": (_whole(1), "an integer of at least 1"),
     "max_dim": (lambda v: v is None or _whole(1)(v), "an integer of at least 1"),
     "context_dim": (_whole(0), "an integer of at least 0"),
-    "conditional": (lambda v: isinstance(v, bool), "True or False"),
-    "truth": (lambda v: isinstance(v, bool), "True or False"),
-    "fast": (lambda v: isinstance(v, bool), "True or False"),
-    "structured": (lambda v: isinstance(v, bool), "True or False"),
+    "classes": (_whole(0), "the number of classes; 0 for none"),
     "dims": (lambda v: bool(v) and _all(_whole(1))(v), "a list of positive integers"),
     "batch": (_whole(1), "an integer of at least 1"),
     "modes": (
@@ -313,11 +322,13 @@ EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "question": (lambda v: isinstance(v, str) and v.endswith("?"), "a question, in one sentence"),
     "remedy": (lambda v: isinstance(v, str) and v.endswith("."), "a sentence"),
-    **{k: (_text, "a string") for k in ("implementation", "kernel", "baseline", "logdet")},
-} | {
-    key: (_text, "a string")
-    for key in ("twin", "family", "paper", "source", "licence", "citation", "split")
 }
+for _key in ("implementation", "kernel", "baseline", "logdet", "twin", "family", "paper"):
+    EXPECTED[_key] = (_text, "a string")
+for _key in ("source", "licence", "citation", "split", "space"):
+    EXPECTED[_key] = (_text, "a string")
+for _key in ("conditional", "labelled", "images", "truth", "fast", "structured"):
+    EXPECTED[_key] = (lambda v: isinstance(v, bool), "True or False")
 
 
 def _validate(where: str, mark: str, values: dict[str, Any]) -> None:

@@ -151,7 +151,8 @@ def _maximum_likelihood(
         None if c is None else c.to(data.device)
         for c in (data.spec.train_context, data.spec.valid_context)
     ]
-    source = Source(data.splits.train, data.space, data.device, contexts[0])
+    labels = None if data.spec.train_labels is None else data.spec.train_labels.to(data.device)
+    source = Source(data.splits.train, data.space, data.device, contexts[0], labels)
     valid, ledger = data.space.forward(data.splits.valid, torch.Generator().manual_seed(18))
     train_ledger = data.space.forward(data.splits.train, torch.Generator().manual_seed(17))[1]
     trainer = Trainer(model, source, valid.to(data.device), budget, seed, contexts[1])

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from bench.contract import DataSpec
 
+CELLS = 2**20  #: coordinates that are counted at once
+
 
 def level_count(data: DataSpec) -> int:
     """Number of values of a coordinate: `data.levels`, 2 for binary data."""
@@ -15,7 +17,12 @@ def level_count(data: DataSpec) -> int:
 
 def counts(x: Tensor, levels: int) -> Tensor:
     """How often each level occurs in each coordinate of x [N, D]: float64 [D, levels]."""
-    return torch.stack([(x == k).sum(0) for k in range(levels)], 1).double()
+    dim = x.shape[1]
+    cell = levels * torch.arange(dim, device=x.device)
+    total = torch.zeros(dim * levels, dtype=torch.int64, device=x.device)
+    for rows in x.split(max(CELLS // dim, 1)):
+        total += torch.bincount((rows.long() + cell).flatten(), minlength=dim * levels)
+    return total.view(dim, levels).double()
 
 
 def log_marginals(x: Tensor, levels: int, alpha: float = 1.0) -> Tensor:

@@ -12,6 +12,7 @@ from bench.cellspec import CellSpec
 from bench.contract import ConditionalDensity, DataSpec, Density, Splits
 from bench.datasets import digest, load_splits
 from bench.errors import MissingError
+from bench.settings import VARIATIONAL
 from bench.spaces import Space, dequantized, native, standard, stretched
 
 
@@ -39,6 +40,8 @@ def prepare(spec: CellSpec) -> Prepared:
         space = stretched(splits.train, shape, layout)
     elif spec.space == "levels":
         space = native(shape, layout)
+    elif spec.space == VARIATIONAL:
+        space = native(shape, layout, VARIATIONAL)
     else:
         assert spec.dataset.levels is not None
         space = dequantized(spec.space, splits.train, spec.dataset.levels, shape, layout)
@@ -66,6 +69,9 @@ def view(
         make_valid=lambda: space.forward(splits.valid, torch.Generator().manual_seed(18))[0],
         make_train_context=_contexts(context_space, splits.train_context),
         make_valid_context=_contexts(context_space, splits.valid_context),
+        classes=spec.dataset.classes,
+        train_labels=splits.train_labels,
+        valid_labels=splits.valid_labels,
     )
 
 

@@ -70,8 +70,10 @@ class Score(Part):
     train_nats: float | None = None  #: the same on (up to as many) training points
     worst_nats: float | None = None  #: lowest test point, mean over seeds
     space: str = "standard"  #: the model's space (bench.spaces)
-    dequantization: str | None = None  #: "uniform" where a continuous model met discrete data
-    noise_draws: int | None = None
+    dequantization: str | None = None  #: of discrete data that a continuous model met
+    noise_draws: int | None = None  #: None: the expectation over the noise is exact
+    #: of the levels' own probabilities, integrated over the box of each, where the model can
+    box_bits_per_dim: Estimate | None = None
     bound_samples: int | None = None
     truth_nats: float | None = None  #: minus the entropy of a known truth: the best mean score
     gap_nats: Gap | None = None

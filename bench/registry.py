@@ -1,8 +1,9 @@
 """Finds plugins by reading their source, never by importing it.
 
 Places, in order: bench/models, bench/datasets, bench/checks and bench/profile/catalogue, the
-clone's baselines/, the folders named in BENCH_PLUGINS, and the entry points `bench.models`,
-`bench.datasets`, `bench.checks` and `bench.kernels` (each naming a module).
+clone's baselines/ and datasets/, the folders named in BENCH_PLUGINS, and the entry points
+`bench.models`, `bench.datasets`, `bench.checks` and `bench.kernels` (each naming a module). In the
+clone's folders and in those of BENCH_PLUGINS a .toml file may be the entry of a data set.
 A file that does not parse is reported with its line and hides no other; two plugins of one name
 are an error that names both files.
 """
@@ -15,7 +16,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +36,7 @@ from bench.declared import shown as shown
 from bench.errors import MissingError, PluginError, UsageError, unknown
 
 PACKAGE = Path(__file__).resolve().parent
+ENTRY = ".toml"  #: of files that describe a data set of a user's own files
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,12 @@ def discover() -> Registry:
 @lru_cache(maxsize=1024)
 def _entries(file: Path, changed: int, size: int) -> tuple[Entry, ...]:
     """The plugins of one file; parsed again when its stamp changes."""
-    return tuple(read(file))
+    return tuple(_own("entries").read(file) if file.suffix == ENTRY else read(file))
+
+
+def _own(module: str) -> ModuleType:
+    """What reads entry files; by name, so that cells of other data sets do not depend on it."""
+    return importlib.import_module(f"bench.datasets.own.{module}")
 
 
 def _stamp(file: Path) -> tuple[int, int]:
@@ -125,20 +132,24 @@ def _stamp(file: Path) -> tuple[int, int]:
 def plugin_files() -> Iterator[Path]:
     """Every file that may hold a plugin, in the order of the module's docstring."""
     places = ("models", "datasets", "checks", "profile/catalogue")
-    folders = [PACKAGE / place for place in places]
-    if (root := paths.find_root()) is not None:
-        folders.append(root / "baselines")
+    for folder in (PACKAGE / place for place in places):
+        yield from _visible(folder, "*.py")
+    root = paths.find_root()
+    own = [] if root is None else [root / "baselines", root / "datasets"]
     extra = [f for f in os.environ.get("BENCH_PLUGINS", "").split(os.pathsep) if f]
-    for folder in extra:
-        if not Path(folder).is_dir():
+    for name in extra:
+        if not Path(name).is_dir():
             raise MissingError(
-                f"BENCH_PLUGINS names '{folder}', which is no folder. Correct or unset the variable"
+                f"BENCH_PLUGINS names '{name}', which is no folder. Correct or unset the variable"
             )
-    for folder_path in [*folders, *map(Path, extra)]:
-        yield from (
-            f.resolve() for f in sorted(folder_path.glob("*.py")) if not f.name.startswith("_")
-        )
+    for folder in [*own, *map(Path, extra)]:
+        yield from _visible(folder, "*.py")
+        yield from _visible(folder, f"*{ENTRY}")
     yield from _entry_point_files()
+
+
+def _visible(folder: Path, pattern: str) -> Iterator[Path]:
+    return (f.resolve() for f in sorted(folder.glob(pattern)) if f.name[0] not in "_.")
 
 
 def _entry_point_files() -> dict[Path, str]:
@@ -161,12 +172,14 @@ def _entry_point_files() -> dict[Path, str]:
 
 
 def load_function(entry: Entry) -> Callable[..., Any]:
-    """Import the plugin's file and return its decorated function.
+    """Import the plugin's file and return its decorated function; of an entry file, its loader.
 
-    Raises MissingError for a package in `requires` (or imported) that is not installed,
-    PluginError for a file that raises on import.
+    Raises MissingError for a package in `requires` (or imported) that is not installed and for a
+    file of data that is not there, PluginError for a file that raises on import.
     """
     check_requires(entry)
+    if isinstance(entry, DatasetEntry) and entry.file.suffix == ENTRY:
+        return partial(_own("loading").load, entry)
     try:
         module = _import(entry.file)
     except ModuleNotFoundError as error:
@@ -181,10 +194,19 @@ def load_function(entry: Entry) -> Callable[..., Any]:
 
 
 def check_requires(entry: Entry) -> None:
-    """Raise MissingError for a package in `requires` that is not installed; imports none."""
+    """Raise MissingError for a package in `requires`, or a local file of data, that is not there.
+
+    Imports no package.
+    """
     for package in entry.requires:
         if not _installed(package):
             raise _lacks(entry, package)
+    for file in entry.data if isinstance(entry, DatasetEntry) else ():
+        if not file.exists():
+            raise MissingError(
+                f"'{entry.name}' needs {shown(file)}, which is not on this machine. Put it there, "
+                f"or correct the path in {shown(entry.file)}"
+            )
 
 
 def _lacks(entry: Entry, package: str) -> MissingError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +14,25 @@ from bench.errors import MissingError, UsageError, did_you_mean
 from bench.yaml12 import load_yaml
 
 SPACES = ("marginals", "logit", "uniform")  #: of a continuous model on discrete data
+VARIATIONAL = "variational"  #: the same, the noise drawn by a trained flow (bench.dequantization)
 CONTINUOUS_SPACES = ("standard", "stretched")  #: on continuous data
+
+
+def space_parts(space: str) -> tuple[str, float | None]:
+    """Name and alpha of a space: "logit:1e-6" -> ("logit", 1e-6). UsageError for a wrong alpha."""
+    name, colon, text = space.partition(":")
+    if not colon:
+        return name, None
+    try:
+        alpha = float(text)
+    except ValueError:
+        alpha = math.nan
+    if name != "logit" or not 0 < alpha < 0.5:
+        raise UsageError(
+            f"space '{space}': only logit takes a number after the colon, between 0 and .5, such "
+            "as logit:1e-6"
+        )
+    return name, alpha
 
 
 class Strict(BaseModel):
@@ -31,6 +51,7 @@ class Budget(Strict):
     final_lr: float = Field(0.01, ge=0, le=1, description="share of lr at the end of the cosine")
     clip: float | None = Field(5.0, gt=0, description="largest gradient norm")
     weight_decay: float = Field(0.0, ge=0, description="decoupled (AdamW)")
+    beta2: float = Field(0.999, gt=0, lt=1, description="decay of the squared gradients' average")
     ema: float | None = Field(None, gt=0, lt=1, description="decay of averaged weights")
     validations: int = Field(8, ge=1, description="evenly spaced; the best one is kept")
     patience: int | None = Field(None, ge=1, description="validations without gain before the end")
@@ -81,6 +102,7 @@ class Suite(Strict):
     time_limit: float = Field(600, gt=0, description="seconds per cell, enforced from outside")
     sizes: Sizes = Sizes()
     train: Budget = Budget()
+    recipes: dict[str, dict[str, Any]] = {}  #: overrides of the budget by globs of models, in order
     evaluate: Evaluation = Evaluation()
 
 
@@ -116,17 +138,26 @@ def read_params(file: Path) -> Params:
                 f"{did_you_mean(suite.audit, params.suites)}"
             )
         for dataset in suite.datasets:
-            budget_for(suite, dataset, f"{file.name}, suites.{name}")
+            for model in ("", *suite.recipes):  # a glob matches itself
+                budget_for(suite, dataset, model, f"{file.name}, suites.{name}")
     return params
 
 
-def budget_for(suite: Suite, dataset: str, where: str = "params.yaml") -> Budget:
-    """The suite's budget with the data set's overrides. Raises UsageError for a wrong override."""
-    overrides = suite.datasets[dataset].train
-    try:
-        return Budget.model_validate({**suite.train.model_dump(), **overrides})
-    except ValidationError as error:
-        raise UsageError(f"{where}.datasets.{dataset}.train is invalid: {_wrong(error)}") from error
+def budget_for(suite: Suite, dataset: str, model: str = "", where: str = "params.yaml") -> Budget:
+    """The suite's budget, over that the data set's overrides, over those the model's recipes.
+
+    Raises UsageError for a wrong override.
+    """
+    layers = [(f"datasets.{dataset}.train", suite.datasets[dataset].train)]
+    layers += [(f"recipes.{g}", r) for g, r in suite.recipes.items() if fnmatchcase(model, g)]
+    budget = suite.train.model_dump()
+    for place, overrides in layers:
+        budget |= overrides
+        try:
+            Budget.model_validate(budget)
+        except ValidationError as error:
+            raise UsageError(f"{where}.{place} is invalid: {_wrong(error)}") from error
+    return Budget.model_validate(budget)
 
 
 def _wrong(error: ValidationError) -> str:

@@ -15,18 +15,19 @@ import torch
 from torch import Generator, Tensor
 
 from bench.errors import UsageError
-from bench.settings import SPACES
+from bench.levels import counts
+from bench.settings import SPACES, space_parts
 
 LOGIT_ALPHA = 1e-3
 
 
 class Step(Protocol):
-    """One bijection of the chain, float64 [N, D]."""
+    """One bijection of the chain, coordinate by coordinate, float64 [N, D]."""
 
     name: str
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Value and log |det J|, [N]."""
+        """Value and log |dy_i/dx_i|, [N, D] both."""
         ...
 
     def inverse(self, y: Tensor) -> Tensor:
@@ -43,8 +44,8 @@ class Affine:
     name: str = "affine"
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Value and -sum log scale, [N]."""
-        return (x - self.shift) / self.scale, -self.scale.log().sum().expand(len(x))
+        """Value and -log scale."""
+        return (x - self.shift) / self.scale, -self.scale.log().expand_as(x)
 
     def inverse(self, y: Tensor) -> Tensor:
         """y * scale + shift."""
@@ -59,10 +60,10 @@ class Logit:
     name: str = "logit"
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Value and sum of log(1 - 2 alpha) - log s - log(1 - s), [N]."""
+        """Value and log(1 - 2 alpha) - log s - log(1 - s)."""
         s = self.alpha + (1 - 2 * self.alpha) * x
         logdet = math.log1p(-2 * self.alpha) - s.log() - (-s).log1p()
-        return s.log() - (-s).log1p(), logdet.sum(-1)
+        return s.log() - (-s).log1p(), logdet
 
     def inverse(self, y: Tensor) -> Tensor:
         """Sigmoid, then the affine part undone."""
@@ -86,14 +87,14 @@ class Marginals:
         self.cdf = torch.cat([zero, self.mass.cumsum(1)], 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Value and sum of log mass_k - log phi(y), [N]."""
+        """Value and log mass_k - log phi(y)."""
         k = x.floor().long().clamp(0, self.mass.shape[1] - 1)
         i = torch.arange(x.shape[1]).expand_as(k)
         mass = self.mass[i, k]
         u = (self.cdf[i, k] + mass * (x - k)).clamp(1e-12, 1 - 1e-12)
         y = torch.special.ndtri(u)
         log_phi = -0.5 * y * y - 0.5 * math.log(2 * math.pi)
-        return y, (mass.log() - log_phi).sum(-1)
+        return y, mass.log() - log_phi
 
     def inverse(self, y: Tensor) -> Tensor:
         """The level whose bin holds Phi(y), plus the position inside the bin."""
@@ -124,13 +125,19 @@ class Space:
         flat = x.reshape(len(x), -1)
         if self.discrete:
             return self._shaped(flat.long()), torch.zeros(len(x), dtype=torch.float64)
-        y, ledger = flat.double(), torch.zeros(len(x), dtype=torch.float64)
+        y = flat.double()
         if self.noise and generator is not None:
             y = y + torch.rand(y.shape, generator=generator, dtype=torch.float64)
+        y, ledger = self.chain(y)
+        return self._shaped(y.float()), ledger.sum(-1)
+
+    def chain(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The steps alone: y and log |dy_i/dx_i| of points x, float64 [N, D] all."""
+        ledger = torch.zeros_like(x)
         for step in self.steps:
-            y, logdet = step.forward(y)
+            x, logdet = step.forward(x)
             ledger = ledger + logdet
-        return self._shaped(y.float()), ledger
+        return x, ledger
 
     def inverse(self, y: Tensor) -> Tensor:
         """Raw points [N, *shape]: float64, or int64 levels where the data are discrete.
@@ -174,9 +181,9 @@ def stretched(train: Tensor, shape: tuple[int, ...], layout: str = "flat") -> Sp
     )
 
 
-def native(shape: tuple[int, ...], layout: str = "flat") -> Space:
+def native(shape: tuple[int, ...], layout: str = "flat", name: str = "levels") -> Space:
     """Discrete data as they are."""
-    return Space("levels", shape, [], discrete=True, layout=layout)
+    return Space(name, shape, [], discrete=True, layout=layout)
 
 
 def dequantized(
@@ -184,26 +191,26 @@ def dequantized(
 ) -> Space:
     """Discrete data for a continuous model, by uniform noise and one of SPACES.
 
-    uniform: (x + u), standardised. logit: logit(alpha + (1 - 2 alpha)(x + u)/levels), standardised.
-    marginals: normal quantile of the fitted marginal CDF.
+    uniform: (x + u), standardised. logit: logit(alpha + (1 - 2 alpha)(x + u)/levels), standardised;
+    alpha as in "logit:1e-6". marginals: normal quantile of the fitted marginal CDF.
     """
-    flat = train.reshape(len(train), -1).double()
+    full, (name, alpha) = name, space_parts(name)
+    flat = train.reshape(len(train), -1)
     dim = flat.shape[1]
     if name == "marginals":
-        counts = torch.stack([(flat == k).sum(0) for k in range(levels)], 1).double()
-        steps: list[Step] = [Marginals((counts + 1) / (len(flat) + levels))]
+        steps: list[Step] = [Marginals((counts(flat, levels) + 1) / (len(flat) + levels))]
     elif name in ("uniform", "logit"):
         zero = torch.zeros(dim, dtype=torch.float64)
         scale = Affine(zero, torch.full_like(zero, levels), "scale")
-        steps = [scale] if name == "uniform" else [scale, Logit()]
+        steps = [scale] if name == "uniform" else [scale, Logit(alpha or LOGIT_ALPHA)]
         generator = torch.Generator().manual_seed(0)
-        y = flat + torch.rand(flat.shape, generator=generator, dtype=torch.float64)
+        y = flat.double() + torch.rand(flat.shape, generator=generator, dtype=torch.float64)
         for step in steps:
             y = step.forward(y)[0]
         steps.append(_standardise(y))
     else:
         raise UsageError(f"no space '{name}'. Known: {', '.join(SPACES)}")
-    return Space(name, shape, steps, noise=True, layout=layout, levels=levels)
+    return Space(full, shape, steps, noise=True, layout=layout, levels=levels)
 
 
 def chunks(n: int, x: Tensor, context: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:

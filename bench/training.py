@@ -48,10 +48,11 @@ class Source:
     space: Space
     device: str = "cpu"
     context: Tensor | None = None  #: [N, C], in the model's space and on its device
+    labels: Tensor | None = None  #: classes, int64 [N], on the model's device
     fixed: Tensor | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        if not self.space.noise:
+        if not (self.space.noise or self.space.discrete):  # levels stay as small as they came
             self.fixed = self.space.forward(self.raw, None)[0].to(self.device)
 
     def points(self, index: Tensor, generator: torch.Generator) -> Tensor:
@@ -63,6 +64,10 @@ class Source:
     def contexts(self, index: Tensor) -> Tensor | None:
         """Those of the rows `index`, [len(index), C]; None for data without any."""
         return None if self.context is None else self.context[index]
+
+    def classes(self, index: Tensor) -> Tensor | None:
+        """Those of the rows `index`, [len(index)]; None for data without labels."""
+        return None if self.labels is None else self.labels[index]
 
 
 class Batches:
@@ -124,7 +129,11 @@ class Trainer:
         self.valid_context = valid_context
         self.parameters = [p for p in self.module.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=budget.lr, weight_decay=budget.weight_decay, fused=True
+            self.parameters,
+            lr=budget.lr,
+            betas=(0.9, budget.beta2),
+            weight_decay=budget.weight_decay,
+            fused=True,
         )
         self.batches = Batches(len(source.raw), budget.batch, 2 * seed + 1)
         self.noise = torch.Generator().manual_seed(2 * seed + 2)
@@ -169,8 +178,8 @@ class Trainer:
             group["lr"] = rate(step, self.budget)
         self.module.train()
         index = self.batches.next()
-        x, context = self.source.points(index, self.noise), self.source.contexts(index)
-        loss = self._loss(x, context)
+        x = self.source.points(index, self.noise)
+        loss = self._loss(x, self.source.contexts(index), self.source.classes(index))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.budget.clip is not None:
@@ -182,12 +191,12 @@ class Trainer:
         self.loss_count += 1
         self.result.steps = step + 1
 
-    def _loss(self, x: Tensor, context: Tensor | None) -> Tensor:
+    def _loss(self, x: Tensor, context: Tensor | None, labels: Tensor | None) -> Tensor:
         """Mean loss of a batch, nats. Raises PluginError for a wrong shape."""
         if self.model.loss is None:
             value = -self.model.log_prob(x, context=context)
         else:
-            value = self.model.loss(x) if context is None else self.model.loss(x, context)
+            value = self.model.loss(x, context=context, labels=labels)
         if value.shape not in ((), (len(x),)):
             raise PluginError(
                 f"the loss of a batch of {len(x)} points has shape {list(value.shape)}; expected "

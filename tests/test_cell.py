@@ -81,10 +81,17 @@ def test_every_kind_of_cell_ends_with_a_complete_record(name: str, tmp_path: Pat
 
 
 def test_a_dequantized_density_is_a_bound_with_its_draws_in_the_key() -> None:
-    record = cell.execute(spec("digits", "gaussian"), None).record
+    record = cell.execute(spec("digits", "realnvp"), None).record
     assert record.cell.likelihood == "lower-bound"
     assert record.score.dequantization == "uniform"
     assert record.score.noise_draws == EVALUATION.noise_draws
+    assert record.score.box_bits_per_dim is None
+
+
+def test_a_gaussian_on_levels_needs_no_draws_and_has_exact_masses_beside_its_bound() -> None:
+    score = cell.execute(spec("digits", "gaussian-diagonal"), None).record.score
+    assert (score.dequantization, score.noise_draws) == ("uniform", None)
+    assert score.box_bits_per_dim.mean < score.bits_per_dim.mean
 
 
 def test_a_model_without_randomness_runs_one_seed() -> None:

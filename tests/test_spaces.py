@@ -14,7 +14,7 @@ from bench.datasets import load_splits
 from bench.errors import UsageError
 from bench.registry import discover
 from bench.settings import Sizes
-from bench.spaces import LOGIT_ALPHA, SPACES, Marginals, Space, dequantized, native, standard
+from bench.spaces import LOGIT_ALPHA, SPACES, Logit, Marginals, Space, dequantized, native, standard
 
 SHAPE = (1, 8, 8)
 
@@ -24,7 +24,8 @@ def seeded(seed: int = 0) -> Generator:
 
 
 def digits() -> Splits:
-    return load_splits(discover().dataset("digits"), Sizes())[0]
+    read = load_splits(discover().dataset("digits"), Sizes())[0]
+    return Splits(read.train.long(), read.valid.long(), read.test.long())
 
 
 def table(n: int = 200) -> Tensor:
@@ -52,12 +53,9 @@ def raw(name: str) -> Tensor:
 
 
 def chain(space: Space, x: Tensor) -> tuple[Tensor, Tensor]:
-    """The steps alone, in float64, on dequantized points [N, D]."""
-    total = torch.zeros(len(x), dtype=torch.float64)
-    for step in space.steps:
-        x, logdet = step.forward(x)
-        total = total + logdet
-    return x, total
+    """The steps alone, in float64, on dequantized points [N, D]; log-determinants [N]."""
+    y, ledger = space.chain(x)
+    return y, ledger.sum(-1)
 
 
 def dequantize(x: Tensor, seed: int = 0) -> Tensor:
@@ -177,7 +175,7 @@ def test_logit_formula():
     )
     torch.testing.assert_close(-(nats + ledger) / (64 * math.log(2)), by_formula)
     standardised, logdet = rescaling.forward(z)
-    torch.testing.assert_close(logdet, -rescaling.scale.log().sum().expand(len(z)))
+    torch.testing.assert_close(logdet, -rescaling.scale.log().expand_as(z))
     torch.testing.assert_close(rescaling.inverse(standardised), z)
 
 
@@ -234,6 +232,18 @@ def test_marginals_of_a_level_never_seen_have_mass():
     y, ledger = space.forward(torch.tensor([[2, 1]]), seeded())
     nats = float(normal_nats(y) + ledger)
     assert nats == pytest.approx(2 * math.log(1 / 13), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["logit:1", "logit:0", "logit:x", "uniform:0.1"])
+def test_a_wrong_number_behind_a_space_is_refused(name):
+    with pytest.raises(UsageError, match="only logit takes a number after the colon"):
+        dequantized(name, FIT, 17, SHAPE)
+
+
+def test_the_papers_alpha_is_taken_from_the_name():
+    paper = dequantized("logit:1e-6", FIT, 17, SHAPE).steps[1]
+    assert isinstance(paper, Logit)
+    assert paper.alpha == 1e-6
 
 
 def test_an_unknown_space_names_the_known_ones():

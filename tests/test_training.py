@@ -151,3 +151,34 @@ def test_faults_are_named(fault: str) -> None:
     error, words = FAULTS[fault]
     with pytest.raises(error, match=words):
         trainer(model=Bad(fault)).run(None, quiet)
+
+
+class ByClass(nn.Module):
+    """A mean per class; remembers the pairs that its loss was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.zeros(3, 2))
+        self.seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def log_prob(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.logsumexp(-0.5 * ((x[:, None] - self.mean) ** 2).sum(-1), 1)
+
+    def loss(self, x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        self.seen.append((x, labels))
+        return 0.5 * ((x - self.mean[labels]) ** 2).sum(-1)
+
+
+def test_a_loss_that_asks_for_labels_gets_those_of_its_points() -> None:
+    labels = torch.arange(500) % 3
+    raw = labels[:, None].double() + torch.tensor([0.0, 10.0])
+    model = ByClass()
+    source = Source(raw, Space("data", (2,), []), labels=labels)
+    run = Trainer(adapt(model), source, raw[:50].float(), Budget(steps=300, lr=0.5), seed=0)
+    run.run(None, quiet)
+    assert all(torch.equal(x[:, 0].long(), y) for x, y in model.seen)
+    assert torch.allclose(model.mean[:, 1] - model.mean[:, 0], torch.full((3,), 10.0), atol=0.1)
+
+
+def test_beta2_is_the_optimizers() -> None:
+    assert trainer(Budget(beta2=0.98)).optimizer.param_groups[0]["betas"] == (0.9, 0.98)

@@ -41,7 +41,12 @@ class Adapted:
     inverse: Callable[..., Tensor] | None = None  #: z -> x
     map_only: Callable[..., Tensor] | None = None  #: x -> z, log-determinant left out
     fit: Callable[[Any, Any], None] | None = None  #: (DataSpec, Budget)
-    loss: Callable[..., Tensor] | None = None  #: x -> [B] or scalar, nats; else -log_prob
+    #: (x, context=None, labels=None) -> [B] or scalar, nats; else -log_prob
+    loss: Callable[..., Tensor] | None = None
+    #: (mean, variance) [B, D] -> [B], nats: E[log p(x)] over independent x_i of these moments
+    expected_log_prob: Callable[[Tensor, Tensor], Tensor] | None = None
+    #: (lower, upper) [B, D] -> [B], nats: log of the probability of a box
+    box_log_prob: Callable[[Tensor, Tensor], Tensor] | None = None
     module: nn.Module | None = None  #: the torch module that holds the parameters, if there is one
     differentiable: bool = True  #: log_prob carries gradients to x
     convert: Callable[[], Any] | None = None  #: the in-house flow of the same weights

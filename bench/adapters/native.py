@@ -24,7 +24,9 @@ def adapt(obj: Any) -> Adapted:
         inverse=_inverse(obj) if not distribution else None,
         map_only=getattr(obj, "map_only", None),
         fit=getattr(obj, "fit", None),
-        loss=getattr(obj, "loss", None),
+        loss=_loss(obj),
+        expected_log_prob=getattr(obj, "expected_log_prob", None),
+        box_log_prob=getattr(obj, "box_log_prob", None),
         module=obj if isinstance(obj, nn.Module) else None,
         differentiable=getattr(obj, "differentiable", isinstance(obj, nn.Module) or distribution),
     )
@@ -43,6 +45,22 @@ def _log_prob(obj: Any) -> Any:
         return obj.log_prob(x, **{k: v for k, v in given.items() if v is not None and k in known})
 
     return log_prob
+
+
+def _loss(obj: Any) -> Any:
+    """Pass `context` and `labels` only to a loss that has such a parameter; None without a loss."""
+    if not callable(getattr(obj, "loss", None)):
+        return None
+    known = parameters(obj.loss)
+
+    def loss(x: Tensor, context: Tensor | None = None, labels: Tensor | None = None) -> Tensor:
+        given = {"context": context, "labels": labels}
+        value: Tensor = obj.loss(
+            x, **{k: v for k, v in given.items() if v is not None and k in known}
+        )
+        return value
+
+    return loss
 
 
 def _inverse(obj: Any) -> Any:

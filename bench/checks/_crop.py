@@ -16,20 +16,23 @@ from bench.subject import Subject
 def cropped(spec: DataSpec, dim: int) -> DataSpec:
     """The data on their `dim` most variable coordinates, in the model's space.
 
-    A shaped layout keeps its number of axes: [1, 1, dim].
+    Images stay images, of one row: [1, 1, dim].
     """
     train, valid = flat(spec.train), flat(spec.valid)
     columns = train.double().var(0).argsort(descending=True, stable=True)[:dim].sort().values
-    shaped = spec.train.dim() > 2
-    shape = (*(1,) * (spec.train.dim() - 2), dim) if shaped else (dim,)
+    shape = (*(1,) * (len(spec.shape) - 1), dim)
+    layout = shape if spec.train.dim() > 2 else (dim,)
     return DataSpec(
         name=spec.name,
         kind=spec.kind,
         shape=shape,
         levels=spec.levels,
         n_train=len(train),
-        make_train=lambda: train[:, columns].reshape(-1, *shape),
-        make_valid=lambda: valid[:, columns].reshape(-1, *shape),
+        make_train=lambda: train[:, columns].reshape(-1, *layout),
+        make_valid=lambda: valid[:, columns].reshape(-1, *layout),
+        classes=spec.classes,
+        train_labels=spec.train_labels,
+        valid_labels=spec.valid_labels,
     )
 
 

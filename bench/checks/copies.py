@@ -31,7 +31,7 @@ def copies(subject: Subject) -> Check:
     y = draws(subject)
     levels = subject.space.noise or subject.space.discrete
     train = subject.splits.train if levels else subject.spec.train
-    drawn = subject.space.inverse(y) if levels else y
+    drawn = subject.space.inverse(y).to(train.dtype) if levels else y
     known = set(_rows(train))
     repeats = sum(row in known for row in _rows(drawn))
     broken = int((~flat(y).isfinite()).any(1).sum()) if y.is_floating_point() else 0

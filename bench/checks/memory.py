@@ -92,7 +92,8 @@ def _log_p(subject: Subject, points: Points) -> Tensor:
     """log p* in nats, float64 [n]."""
     truth = subject.truth or subject.conditional_truth
     assert truth is not None
-    return truth.log_prob(*points).double()
+    x, *context = points
+    return truth.log_prob(x if x.is_floating_point() else x.long(), *context).double()
 
 
 def _log_q(subject: Subject, points: Points, generator: Generator) -> Tensor:

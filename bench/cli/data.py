@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli import data_files, listing, options, output
+from bench.cli import data_add, data_anchors, data_card, data_files, listing, options, output
 
 if TYPE_CHECKING:
     from bench.leaks.refresh import Job
-    from bench.leaks.report import Column, DataReport
+    from bench.leaks.report import DataReport
     from bench.pipeline.project import Project
     from bench.registry import DatasetEntry
 
@@ -24,6 +24,8 @@ app = typer.Typer(
 app.command("get")(data_files.get_command)
 app.command("verify")(data_files.verify_command)
 app.command("where")(data_files.where_command)
+app.command("add")(data_add.add_command)
+app.command("anchors")(data_anchors.command)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=options.dataset_names)]
 Names = Annotated[
@@ -59,33 +61,17 @@ def list_command(json: output.Json = False, wide: output.Wide = False) -> None:
 
 @app.command("show")
 def show_command(name: Name, json: output.Json = False) -> None:
-    """Show a data set's card and its report.
+    """Show a data set's card: origin, splits, faults, anchors, files, and its report.
 
-    The report is made on the spot, and not kept, where `results/data/` has no current one.
+    The report is made on the spot, and not kept, where `results/data/` has no current one; where
+    the data are not on this machine the card is shown without.
     """
-    from bench.leaks.report import read, report_path
     from bench.pipeline.project import open_project
 
     project = open_project()
     entry = project.registry.dataset(name)
-    job = _job(project, entry)
-    report = read(report_path(project.results, name)) if job.current(project.results) else None
-    if report is None:
-        from bench.leaks.audit import audit
-
-        report = audit(entry, job.sizes, job.inputs)
-    card = next(r for r in listing.datasets(project.registry) if r["name"] == name)
-    if json:
-        output.emit([{"card": card, "report": report.model_dump(mode="json")}], as_json=True)
-        return
-    for key, value in {**card, **_facts(report)}.items():
-        print(f"{key:<22}{output.shown(value)}")
-    if report.columns.each:
-        print()
-        output.print_table([_row(c) for c in report.columns.each], wide=True)
-    print()
-    for line in told(report):
-        print(line)
+    report, lacking = data_card.found(project, entry, _job(project, entry))
+    (data_card.as_json if json else data_card.show)(entry, report, lacking)
 
 
 @app.command("audit")
@@ -124,12 +110,6 @@ def warnings(report: DataReport) -> list[str]:
     return [f.text for f in report.findings if f.severity == "warning"]
 
 
-def told(report: DataReport) -> list[str]:
-    """Its findings, one line each."""
-    lines = [f"{f.severity}: {f.text}" for f in report.findings]
-    return lines or ["nothing found: no leak, no tie, no near-atom, no dependent column"]
-
-
 def _job(project: Project, entry: DatasetEntry) -> Job:
     """At the sizes of the active suite, else of the first suite that holds the data set."""
     from bench.leaks.refresh import job, jobs
@@ -145,43 +125,3 @@ def _job(project: Project, entry: DatasetEntry) -> Job:
 def _found(report: DataReport) -> list[dict[str, Any]]:
     found = [{"severity": f.severity, "finding": f.text} for f in report.findings]
     return [{"dataset": report.dataset, **f} for f in found or [{"severity": "ok", "finding": ""}]]
-
-
-def _facts(report: DataReport) -> dict[str, Any]:
-    """The report's numbers, named for a person."""
-    from bench.datasets import PARTS
-
-    rows, near, columns = report.rows, report.nearest, report.columns
-    sizes = ", ".join(f"{report.sizes[part]} {part}" for part in PARTS)
-    facts: dict[str, Any] = {
-        "rows": sizes,
-        "dtype": report.dtype,
-        "entropy, nats": report.entropy,
-        "sha256": report.digest,
-        "test rows in train": rows.test_in_train.share,
-        "  by chance": rows.test_in_train.chance,
-        "valid rows in train": rows.valid_in_train.share,
-        "repeated in train": rows.repeated_in_train,
-        "repeated in test": rows.repeated_in_test,
-    }
-    if near is not None:
-        facts["test rows nearer"] = (
-            f"{near.nearer:.4f} ({near.z:+.1f} standard errors; .5 by chance)"
-        )
-    if columns.rank is not None:
-        facts["rank of columns"] = f"{columns.rank} of {columns.varying}"
-        facts["eigenvalue ratio"] = columns.eigenvalue_ratio
-    return facts
-
-
-def _row(column: Column) -> dict[str, Any]:
-    return {
-        "column": column.index,
-        "distinct": column.distinct,
-        "most_frequent": column.top_share,
-        "tied_test": column.tied_test,
-        "smallest_gap": column.smallest_gap,
-        "grid": column.spacing,
-        "grid_sd": column.spacing_sd,
-        "gain_nats": column.gain,
-    }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,6 +43,9 @@ def get_command(names: Fetched, json: output.Json = False) -> None:
 
     rows, errors = [], []
     for name in _expanded(names):
+        if name not in fetch.SETS:
+            output.note(f"{name} is read where its file lies: bench data where {name}")
+            continue
         listener = _Listener(live=sys.stderr.isatty() and not json)
         try:
             paths = fetch.obtain(name, official=True, listener=listener)
@@ -51,7 +56,7 @@ def get_command(names: Fetched, json: output.Json = False) -> None:
             listener.clear()
         rows += [
             {"dataset": name, "file": file.name, "source": listener.sources.get(file.name, "cache")}
-            | {"bytes": file.size, "path": path}
+            | {"bytes": path.stat().st_size, "path": path}
             for file, path in zip(fetch.SETS[name], paths, strict=True)
         ]
     output.emit(rows, json)
@@ -67,17 +72,18 @@ def verify_command(name: Maybe = None, json: output.Json = False) -> None:
     Changes nothing. Ends with 1 where a file is damaged, 3 where one of NAME is missing.
     """
     from bench.datasets import fetch
+    from bench.datasets.own import files as own
 
     rows: list[dict[str, Any]] = []
-    for each in fetch.SETS if name is None else _expanded([name]):
-        for file in fetch.SETS[each]:
-            state = fetch.state(file)
+    for each in _expanded(["*" if name is None else name]):
+        for file, path in _files(each):
+            state = own.state(file, path)
             if state == "missing" and name is None:
                 continue
             damage = None if state in ("ok", "missing") else state
             rows.append(
                 {"dataset": each, "file": file.name, "status": "damaged" if damage else state}
-                | {"path": fetch.path(file), "reason": damage}
+                | {"pinned_by": fetch.pinned_by(file), "path": path, "reason": damage}
             )
     output.emit(rows, json)
     if not rows:
@@ -86,11 +92,12 @@ def verify_command(name: Maybe = None, json: output.Json = False) -> None:
         sets = " ".join(dict.fromkeys(r["dataset"] for r in bad))
         raise BenchError(
             f"{len(bad)} damaged: {', '.join(r['file'] for r in bad)}. Fetch again: bench data get "
-            f"{sets}"
+            f"{sets}; a file of your own: bench data add --force"
         )
     if absent := [r["file"] for r in rows if r["status"] == "missing"]:
         raise MissingError(
-            f"not on this machine: {', '.join(absent)}. Fetch: bench data get {name}"
+            f"not on this machine: {', '.join(absent)}. Fetch: bench data get {name}, or see: "
+            f"bench data where {name}"
         )
 
 
@@ -99,11 +106,13 @@ def where_command(name: Name, json: output.Json = False, wide: output.Wide = Fal
     from bench.datasets import fetch
 
     rows = [
-        {"file": file.name, "path": (path := fetch.path(file)), "present": path.is_file()}
-        | {"bytes": file.size, "sha256": file.sha256, "mirror": file.place}
+        {"file": file.name, "path": path, "present": path.exists()}
+        | {"bytes": file.size, "sha256": file.sha256, "md5": file.md5, "git_blob": file.git_blob}
+        | {"pinned_by": fetch.pinned_by(file), "mirror": file.place}
+        | {"archive": file.archive.file.place if file.archive else None}
         | {"licence": file.licence, "note": file.note}
         for each in _expanded([name])
-        for file in fetch.SETS[each]
+        for file, path in _files(each)
     ]
     output.emit(rows, json, wide)
 
@@ -114,13 +123,30 @@ def _expanded(names: list[str]) -> list[str]:
     from bench.registry import discover
 
     found: list[str] = []
+    own = _own()  # enters those at addresses
     for name in names:
-        some = [n for n in SETS if fnmatchcase(n, name)]
+        some = [n for n in dict.fromkeys([*SETS, *own]) if fnmatchcase(n, name)]
         if not some:
             discover().dataset(name)  # a misspelt name ends here
             output.note(f"{name} needs no file: it is generated, or comes with a package")
         found += some
     return list(dict.fromkeys(found))
+
+
+def _own() -> dict[str, list[tuple[File, Path]]]:
+    """Of each data set that an entry describes, its local files."""
+    from bench.datasets.own import files
+    from bench.registry import discover
+
+    return files.entries(discover().datasets.values())
+
+
+def _files(name: str) -> Iterator[tuple[File, Path]]:
+    """The files of a data set, and where they lie: fetched ones, then a user's own."""
+    from bench.datasets import fetch
+
+    yield from ((file, fetch.path(file)) for file in fetch.SETS.get(name, ()))
+    yield from _own().get(name, [])
 
 
 class _Listener:
@@ -133,8 +159,10 @@ class _Listener:
 
     def progress(self, file: File, done: int) -> None:
         now = monotonic()
-        share, whole = 100 * done // file.size, f"{file.size / 1e6:.1f} MB"
-        line = f"{file.place}  {share}%  {done / 1e6:.1f} of {whole}"
+        line = f"{file.place}  {done / 1e6:.1f} MB"
+        if file.size:
+            share, whole = 100 * done // file.size, f"{file.size / 1e6:.1f} MB"
+            line = f"{file.place}  {share}%  {done / 1e6:.1f} of {whole}"
         if self.live and now - self.drawn >= FRAME:
             columns = shutil.get_terminal_size().columns - 1
             sys.stderr.write(f"\r\x1b[2K{line[:columns]}")
@@ -145,9 +173,12 @@ class _Listener:
             self.spoken = now
 
     def fetched(self, file: File, source: str) -> None:
+        from bench.datasets import fetch
+
         self.clear()
         self.sources[file.name] = source
-        output.note(f"{file.place}  {file.size / 1e6:.1f} MB  from {source}")
+        size = file.size or fetch.path(file).stat().st_size
+        output.note(f"{file.place}  {size / 1e6:.1f} MB  from {source}")
 
     def damaged(self, text: str) -> None:
         self.clear()

@@ -30,7 +30,8 @@ def load_splits(
 ) -> tuple[Splits, Density | ConditionalDensity | None]:
     """The splits in the data's own units, [N, *shape], and the density where it is known.
 
-    Continuous data are float64, discrete and binary data int64, contexts float64. A known truth is
+    Continuous data are float64, levels uint8 (int64 beyond 256 of them), contexts float64, labels
+    int64. A known truth is
     drawn with fixed seeds, block by block, so that a smaller size is a prefix of a bigger one;
     other data sets bring their own splits and `sizes` says nothing to them.
 
@@ -42,10 +43,11 @@ def load_splits(
         made = function()
     if entry.truth:
         density = _checked_density(entry, made)
-        drawn = [_draw(entry, density, part, getattr(sizes, part)) for part in PARTS]
-        return Splits(
-            *(tensor for tensors in zip(*drawn, strict=True) for tensor in tensors)
-        ), density
+        drawn: dict[str, Tensor] = {}
+        for part in PARTS:
+            tensors = _draw(entry, density, part, getattr(sizes, part))
+            drawn |= {f"{part}{of}": t for of, t in zip(_members(entry), tensors, strict=True)}
+        return Splits(**drawn), density
     if not isinstance(made, Splits):
         hint = ", or be marked truth=True" if isinstance(made, Density) else ""
         raise _broken(entry, f"return bench.contract.Splits{hint}", f"returns {_kind(made)}")
@@ -57,17 +59,23 @@ def load_splits(
             read[f"{part}_context"] = _checked_context(entry, what, context, len(points))
         elif context is not None:
             raise _broken(entry, "state its context_dim", f"has a context in its {part} split")
+        labels = getattr(made, f"{part}_labels")
+        if entry.classes:
+            what = f"{part} split's labels"
+            read[f"{part}_labels"] = _checked_labels(entry, what, labels, len(points))
+        elif labels is not None:
+            raise _broken(entry, "state its classes", f"has labels in its {part} split")
     return Splits(**read), None
 
 
 def digest(splits: Splits) -> str:
     """sha256 (hex) over name, dtype, shape and bytes of train, valid and test, in that order.
 
-    Then those of the contexts, where there are some. Reads a few thousand rows at a time: no
+    Then those of the contexts and of the labels, where there are some. Reads a few thousand rows at a time: no
     second copy of the data is made.
     """
     sha = hashlib.sha256()
-    for part in (*PARTS, *(f"{part}_context" for part in PARTS)):
+    for part in (f"{part}{of}" for of in ("", "_context", "_labels") for part in PARTS):
         x = getattr(splits, part)
         if x is None:
             continue
@@ -95,19 +103,29 @@ def _draw(
         raise _broken(
             entry, "draw from the generator that sample is given", "draws differently each time"
         )
-    _check_log_prob(entry, density, *first)
+    _check_log_prob(entry, density, *first[: 1 + (entry.context_dim > 0)])
     blocks = [first, *(block(i) for i in range(1, math.ceil(n / BLOCK)))]
     return tuple(torch.cat(tensors)[:n] for tensors in zip(*blocks, strict=True))
+
+
+def _members(entry: DatasetEntry) -> list[str]:
+    """Endings of the fields of `Splits` that a block has, in its order."""
+    return ["", *["_context"] * (entry.context_dim > 0), *["_labels"] * (entry.classes > 0)]
 
 
 def _block(
     entry: DatasetEntry, density: Density | ConditionalDensity, generator: Generator
 ) -> tuple[Tensor, ...]:
-    """BLOCK points; of a conditional density also their contexts, drawn first."""
+    """BLOCK points; of a conditional density also their contexts, drawn first, or their labels."""
     if not entry.context_dim:
         with _blamed(entry, "its density's sample"):
             drawn = density.sample(BLOCK, generator)  # type: ignore[arg-type]
-        return (_checked_points(entry, f"sample({BLOCK}, generator)", drawn, BLOCK),)
+        x = _checked_points(entry, f"sample({BLOCK}, generator)", drawn, BLOCK)
+        if not entry.classes:
+            return (x,)
+        with _blamed(entry, "its density's labels"):
+            labels = density.labels(x, generator)  # type: ignore[union-attr]
+        return x, _checked_labels(entry, "labels(x, generator)", labels, BLOCK)
     assert isinstance(density, ConditionalDensity)
     with _blamed(entry, "its density's draw_context"):
         context = density.draw_context(BLOCK, generator)
@@ -174,7 +192,9 @@ def _checked_points(entry: DatasetEntry, what: str, x: Any, n: int | None = None
     if len(x) < 2:
         raise _broken(entry, f"have at least 2 points in its {what}", f"has {len(x)}")
     x = x.detach().cpu()
-    return _integers(entry, what, x) if _is_integral(entry) else _reals(entry, what, x)
+    if not entry.integral:
+        return _reals(entry, what, x)
+    return _integers(entry, what, x, entry.levels or 2)
 
 
 def _checked_context(entry: DatasetEntry, what: str, context: Any, n: int) -> Tensor:
@@ -188,11 +208,15 @@ def _checked_context(entry: DatasetEntry, what: str, context: Any, n: int) -> Te
     return _reals(entry, what, context.detach().cpu())
 
 
-def _is_integral(entry: DatasetEntry) -> bool:
-    """Sequences are symbols where they state their levels, and real values otherwise."""
-    return entry.kind in ("discrete", "binary") or (
-        entry.kind == "sequence" and entry.levels is not None
-    )
+def _checked_labels(entry: DatasetEntry, what: str, labels: Any, n: int) -> Tensor:
+    """Classes as int64 [n] on the CPU, or a PluginError that says what is wrong."""
+    import torch
+
+    if not isinstance(labels, torch.Tensor):
+        raise _broken(entry, f"give its {what} as a torch tensor", f"gives {_kind(labels)}")
+    if (got := list(labels.shape)) != [n]:
+        raise _broken(entry, f"give its {what} the shape [{n}]", f"has {got}")
+    return _integers(entry, what, labels.detach().cpu(), entry.classes).long()
 
 
 def _reals(entry: DatasetEntry, what: str, x: Tensor) -> Tensor:
@@ -203,15 +227,15 @@ def _reals(entry: DatasetEntry, what: str, x: Tensor) -> Tensor:
     return x.double().contiguous()
 
 
-def _integers(entry: DatasetEntry, what: str, x: Tensor) -> Tensor:
-    levels = entry.levels or 2
+def _integers(entry: DatasetEntry, what: str, x: Tensor, levels: int) -> Tensor:
+    import torch
+
     if x.is_floating_point() or x.is_complex():
         raise _broken(entry, f"give its {what} as integers (x.long())", f"gives {x.dtype}")
-    x = x.long().contiguous()
     if int(x.min()) < 0 or int(x.max()) >= levels:
         got = f"has {int(x.min())}..{int(x.max())}"
         raise _broken(entry, f"have levels 0..{levels - 1} in its {what}", got)
-    return x
+    return x.to(torch.uint8 if levels <= 256 else torch.int64).contiguous()
 
 
 @contextmanager

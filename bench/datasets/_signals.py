@@ -39,11 +39,18 @@ class OrderTwoChain:
             symbols.append(torch.multinomial(masses, 1, generator=generator)[:, 0])
         return torch.stack(symbols, 1)
 
+    def log_conditionals(self, x: Tensor) -> Tensor:
+        """Log-mass of each symbol of x [N, length] given those before it, nats: [N, length]."""
+        x = x.long()
+        one = self.pair.sum(1)
+        first = one[x[:, 0]].log()
+        second = self.pair[x[:, 0], x[:, 1]].log() - first
+        moves = self.transitions[x[:, :-2], x[:, 1:-1], x[:, 2:]].log()
+        return torch.cat([first[:, None], second[:, None], moves], 1)
+
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-mass of x [N, length] in nats, float64 [N]."""
-        x = x.long()
-        moves = self.transitions[x[:, :-2], x[:, 1:-1], x[:, 2:]]
-        return self.pair[x[:, 0], x[:, 1]].log() + moves.log().sum(1)
+        return self.log_conditionals(x).sum(1)
 
     def _stationary(self) -> Tensor:
         """Masses [K, K] of two successive symbols: the fixed point of one step."""

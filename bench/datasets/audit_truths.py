@@ -9,7 +9,7 @@ import torch
 
 from bench import dataset
 from bench.datasets._densities import Stretched
-from bench.datasets._markov import MarkovChain, sticky_chain
+from bench.datasets._markov import MarkovChain, Picture, sticky_chain
 from bench.datasets.known_truth_2d import eight_gaussians
 from bench.datasets.known_truth_nd import DIM, awkward, linear_chain
 
@@ -94,3 +94,33 @@ def audit_binary_12() -> MarkovChain:
 def audit_binary_64() -> MarkovChain:
     """A binary Markov chain."""
     return sticky_chain(64, 2)
+
+
+@dataset(
+    "audit-image-12",
+    kind="binary",
+    shape=[1, 3, 4],
+    levels=2,
+    truth=True,
+    classes=2,
+    source="Picture in _markov.py",
+    licence="generated",
+)
+def audit_image_12() -> Picture:
+    """The binary Markov chain of 12 in three rows: 4096 pictures, for models of images."""
+    return Picture(sticky_chain(12, 2), rows=3)
+
+
+@dataset(
+    "audit-image-64",
+    kind="discrete",
+    shape=[1, 8, 8],
+    levels=5,
+    truth=True,
+    classes=2,
+    source="Picture in _markov.py",
+    licence="generated",
+)
+def audit_image_64() -> Picture:
+    """The Markov chain over five levels in eight rows, for models of images."""
+    return Picture(sticky_chain(64, 5), rows=8)

@@ -114,7 +114,7 @@ def conditional_claw() -> ConditionalMixture:
     shape=[2],
     context_dim=2,
     truth=True,
-    source="two Gaussians, turned, moved and stretched by the context, in this file",
+    source="two Gaussians, turned, moved and stretched by the context, in conditional.py",
     licence="generated",
 )
 def audit_conditional_2() -> ConditionalMixture:

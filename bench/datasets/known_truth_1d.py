@@ -13,6 +13,7 @@ from bench.datasets._densities import GaussianMixture1d
     truth=True,
     source="Marron & Wand (1992), Exact mean integrated squared error, density 10",
     licence="generated",
+    citation="Marron, Wand 1992, Annals of Statistics 20 (2)",
 )
 def claw() -> GaussianMixture1d:
     """N(0, 1)/2 and five narrow peaks N(l/2 - 1, .1^2)/10, l = 0..4."""

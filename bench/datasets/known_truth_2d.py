@@ -66,6 +66,7 @@ class Rings:
     truth=True,
     source="the sampler of FFJORD's toy data, arXiv 1810.01367",
     licence="generated",
+    citation="arXiv 1810.01367",
 )
 def checkerboard() -> Checkerboard:
     """Eight cells 2 x 2."""
@@ -79,6 +80,7 @@ def checkerboard() -> Checkerboard:
     truth=True,
     source="the sampler of FFJORD's toy data, arXiv 1810.01367",
     licence="generated",
+    citation="arXiv 1810.01367",
 )
 def eight_gaussians() -> GaussianMixture:
     """Eight Gaussians on a circle: radius 4 / 1.414, standard deviation .5 / 1.414."""
@@ -98,6 +100,7 @@ def eight_gaussians() -> GaussianMixture:
     truth=True,
     source="the sampler of FFJORD's toy data, arXiv 1810.01367, with independent angles",
     licence="generated",
+    citation="arXiv 1810.01367",
 )
 def rings() -> Rings:
     """Circles of radius 3, 2.25, 1.5 and .75 with noise of standard deviation .08."""

@@ -36,6 +36,7 @@ def bent_by(bend: float) -> Stretched:
     truth=True,
     source="the toy data of neural spline flows, arXiv 1906.04032, axes exchanged",
     licence="generated",
+    citation="arXiv 1906.04032",
 )
 def crescent() -> GaussianChain:
     """x_2 ~ N(x_1^2 / 2 - 1, e^-2)."""
@@ -49,6 +50,7 @@ def crescent() -> GaussianChain:
     truth=True,
     source="the toy data of neural spline flows, arXiv 1906.04032, axes exchanged",
     licence="generated",
+    citation="arXiv 1906.04032",
 )
 def crescent_cubed() -> GaussianChain:
     """x_2 ~ N(x_1^3 / 5, 1)."""
@@ -62,6 +64,7 @@ def crescent_cubed() -> GaussianChain:
     truth=True,
     source="the toy data of neural spline flows, arXiv 1906.04032",
     licence="generated",
+    citation="arXiv 1906.04032",
 )
 def sine_wave() -> GaussianChain:
     """x_2 ~ N(sin 5 x_1, e^-2)."""
@@ -75,6 +78,7 @@ def sine_wave() -> GaussianChain:
     truth=True,
     source="the toy data of neural spline flows, arXiv 1906.04032",
     licence="generated",
+    citation="arXiv 1906.04032",
 )
 def absolute_value() -> GaussianChain:
     """x_2 ~ N(|x_1| - 1, e^-3): a kink."""
@@ -88,6 +92,7 @@ def absolute_value() -> GaussianChain:
     truth=True,
     source="the toy data of neural spline flows, arXiv 1906.04032",
     licence="generated",
+    citation="arXiv 1906.04032",
 )
 def sign() -> GaussianChain:
     """x_2 ~ N(sign x_1 + x_1, e^-3): a jump."""
@@ -101,6 +106,7 @@ def sign() -> GaussianChain:
     truth=True,
     source="Haario, Saksman & Tamminen (1999), Adaptive proposal distribution, bend .03",
     licence="generated",
+    citation="Haario, Saksman, Tamminen 1999, Computational Statistics 14 (3)",
 )
 def banana() -> Stretched:
     """x_1 ~ N(0, 100), x_2 ~ N(3 - .03 x_1^2, 1)."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bench import dataset
+from bench.datasets._folded import FoldedPinwheel
 from bench.datasets._plane import Copies, Pinwheel, TwoArms, ring_entropy
 from bench.datasets.known_truth_2d import Rings
 
@@ -51,6 +52,7 @@ def two_arms_of_spirals(box: float, entropy: float) -> TwoArms:
     truth=True,
     source="the sampler of FFJORD's toy data, arXiv 1810.01367, with independent angles",
     licence="generated",
+    citation="arXiv 1810.01367",
 )
 def circles() -> Circles:
     """Circles of radius 3 and 1.5 with noise of standard deviation .24."""
@@ -64,6 +66,7 @@ def circles() -> Circles:
     truth=True,
     source="the toy data of neural spline flows, arXiv 1906.04032",
     licence="generated",
+    citation="arXiv 1906.04032",
 )
 def four_circles() -> Copies:
     """Overlapping circles of radius 2 around (-1, -1), (-1, 1), (1, -1), (1, 1), noise .1."""
@@ -78,6 +81,7 @@ def four_circles() -> Copies:
     truth=True,
     source="the sampler of FFJORD's toy data, arXiv 1810.01367, with independent angles",
     licence="generated",
+    citation="arXiv 1810.01367",
 )
 def moons() -> TwoArms:
     """Two half circles of radius 2, interleaved, with noise of standard deviation .2."""
@@ -91,6 +95,7 @@ def moons() -> TwoArms:
     truth=True,
     source="the sampler of FFJORD's toy data, arXiv 1810.01367",
     licence="generated",
+    citation="arXiv 1810.01367",
 )
 def two_spirals() -> TwoArms:
     """Each point is moved within a square of side 1/6, then by noise of standard deviation .1."""
@@ -104,7 +109,22 @@ def two_spirals() -> TwoArms:
     truth=True,
     source="FFJORD's toy data, arXiv 1810.01367, the twist made to keep areas",
     licence="generated",
+    citation="arXiv 1810.01367",
 )
 def pinwheel() -> Pinwheel:
     """Five twisted arms; see `Pinwheel` for what differs from the usual sampler."""
     return Pinwheel()
+
+
+@dataset(
+    "folded-pinwheel",
+    kind="continuous",
+    shape=[2],
+    truth=True,
+    source="the sampler of FFJORD's toy data, arXiv 1810.01367",
+    licence="generated",
+    citation="arXiv 1810.01367",
+)
+def folded_pinwheel() -> FoldedPinwheel:
+    """Five twisted arms as the usual sampler has them: where they fold over, p has poles."""
+    return FoldedPinwheel()

@@ -16,6 +16,7 @@ from bench.datasets._densities import GaussianMixture1d
     truth=True,
     source="Marron & Wand (1992), Exact mean integrated squared error, density 1",
     licence="generated",
+    citation="Marron, Wand 1992, Annals of Statistics 20 (2)",
 )
 def standard_normal() -> GaussianMixture1d:
     """N(0, 1)."""
@@ -34,6 +35,7 @@ def standard_normal() -> GaussianMixture1d:
     truth=True,
     source="Marron & Wand (1992), Exact mean integrated squared error, density 2",
     licence="generated",
+    citation="Marron, Wand 1992, Annals of Statistics 20 (2)",
 )
 def skewed_unimodal() -> GaussianMixture1d:
     """Three Gaussians that merge into one skewed peak."""
@@ -52,6 +54,7 @@ def skewed_unimodal() -> GaussianMixture1d:
     truth=True,
     source="Marron & Wand (1992), Exact mean integrated squared error, density 3",
     licence="generated",
+    citation="Marron, Wand 1992, Annals of Statistics 20 (2)",
 )
 def strongly_skewed() -> GaussianMixture1d:
     """Eight Gaussians, each narrower by a third than the last, towards a steep left end."""
@@ -70,6 +73,7 @@ def strongly_skewed() -> GaussianMixture1d:
     truth=True,
     source="Marron & Wand (1992), Exact mean integrated squared error, density 4",
     licence="generated",
+    citation="Marron, Wand 1992, Annals of Statistics 20 (2)",
 )
 def kurtotic() -> GaussianMixture1d:
     """A peak of sd .1 on a wide base."""
@@ -88,6 +92,7 @@ def kurtotic() -> GaussianMixture1d:
     truth=True,
     source="Marron & Wand (1992), Exact mean integrated squared error, density 5",
     licence="generated",
+    citation="Marron, Wand 1992, Annals of Statistics 20 (2)",
 )
 def outlier() -> GaussianMixture1d:
     """A peak of sd .1; one point in ten comes from a base ten times as wide."""
@@ -106,6 +111,7 @@ def outlier() -> GaussianMixture1d:
     truth=True,
     source="Marron & Wand (1992), Exact mean integrated squared error, density 6",
     licence="generated",
+    citation="Marron, Wand 1992, Annals of Statistics 20 (2)",
 )
 def bimodal() -> GaussianMixture1d:
     """Two equal peaks."""
@@ -124,6 +130,7 @@ def bimodal() -> GaussianMixture1d:
     truth=True,
     source="Marron & Wand (1992), Exact mean integrated squared error, density 7",
     licence="generated",
+    citation="Marron, Wand 1992, Annals of Statistics 20 (2)",
 )
 def separated_bimodal() -> GaussianMixture1d:
     """Two equal peaks, six standard deviations apart."""
@@ -142,6 +149,7 @@ def separated_bimodal() -> GaussianMixture1d:
     truth=True,
     source="Marron & Wand (1992), Exact mean integrated squared error, density 8",
     licence="generated",
+    citation="Marron, Wand 1992, Annals of Statistics 20 (2)",
 )
 def skewed_bimodal() -> GaussianMixture1d:
     """A wide peak, and a narrow one on its shoulder."""
@@ -160,6 +168,7 @@ def skewed_bimodal() -> GaussianMixture1d:
     truth=True,
     source="Marron & Wand (1992), Exact mean integrated squared error, density 9",
     licence="generated",
+    citation="Marron, Wand 1992, Annals of Statistics 20 (2)",
 )
 def trimodal() -> GaussianMixture1d:
     """Two wide peaks, and a low narrow one between them."""
@@ -178,6 +187,7 @@ def trimodal() -> GaussianMixture1d:
     truth=True,
     source="Marron & Wand (1992), Exact mean integrated squared error, density 11",
     licence="generated",
+    citation="Marron, Wand 1992, Annals of Statistics 20 (2)",
 )
 def double_claw() -> GaussianMixture1d:
     """The bimodal density with seven spikes of sd .01 and mass 1/350 each."""
@@ -196,6 +206,7 @@ def double_claw() -> GaussianMixture1d:
     truth=True,
     source="Marron & Wand (1992), Exact mean integrated squared error, density 12",
     licence="generated",
+    citation="Marron, Wand 1992, Annals of Statistics 20 (2)",
 )
 def asymmetric_claw() -> GaussianMixture1d:
     """N(0, 1)/2 and five peaks, narrower and lower by halves from left to right."""
@@ -214,6 +225,7 @@ def asymmetric_claw() -> GaussianMixture1d:
     truth=True,
     source="Marron & Wand (1992), Exact mean integrated squared error, density 13",
     licence="generated",
+    citation="Marron, Wand 1992, Annals of Statistics 20 (2)",
 )
 def asymmetric_double_claw() -> GaussianMixture1d:
     """The bimodal density, three narrow spikes on its left and three wider ones on its right."""
@@ -232,6 +244,7 @@ def asymmetric_double_claw() -> GaussianMixture1d:
     truth=True,
     source="Marron & Wand (1992), Exact mean integrated squared error, density 14",
     licence="generated",
+    citation="Marron, Wand 1992, Annals of Statistics 20 (2)",
 )
 def smooth_comb() -> GaussianMixture1d:
     """Six peaks, each half as wide and half as heavy as the one to its left."""
@@ -250,6 +263,7 @@ def smooth_comb() -> GaussianMixture1d:
     truth=True,
     source="Marron & Wand (1992), Exact mean integrated squared error, density 15",
     licence="generated",
+    citation="Marron, Wand 1992, Annals of Statistics 20 (2)",
 )
 def discrete_comb() -> GaussianMixture1d:
     """Three wide and three narrow peaks."""

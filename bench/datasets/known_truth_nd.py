@@ -45,7 +45,7 @@ def awkward(dim: int) -> tuple[Tensor, Tensor]:
     kind="continuous",
     shape=[64],
     truth=True,
-    source="nonlinear_chain in this file; docs/spaces.md",
+    source="nonlinear_chain in known_truth_nd.py; docs/spaces.md",
     licence="generated",
 )
 def nonlinear_ar() -> Stretched:

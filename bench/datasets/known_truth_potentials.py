@@ -33,6 +33,7 @@ def step(x: Tensor) -> Tensor:
     truth=True,
     source="potential U_1 of Rezende & Mohamed, arXiv 1505.05770, table 1",
     licence="generated",
+    citation="arXiv 1505.05770",
 )
 def rezende_u1() -> TwoHumps:
     """A ring that is heavy on its left and right."""
@@ -46,6 +47,7 @@ def rezende_u1() -> TwoHumps:
     truth=True,
     source="potential U_2 of Rezende & Mohamed, arXiv 1505.05770, table 1, on abs(x_1) <= 4",
     licence="generated",
+    citation="arXiv 1505.05770",
 )
 def rezende_u2() -> Bands:
     """One sine wave of standard deviation .4; h = ln 8 + ln(2 pi e .16) / 2."""
@@ -59,6 +61,7 @@ def rezende_u2() -> Bands:
     truth=True,
     source="potential U_3 of Rezende & Mohamed, arXiv 1505.05770, table 1, on abs(x_1) <= 4",
     licence="generated",
+    citation="arXiv 1505.05770",
 )
 def rezende_u3() -> Bands:
     """A wave that splits into two at x_1 = 1 and comes together again."""
@@ -72,6 +75,7 @@ def rezende_u3() -> Bands:
     truth=True,
     source="potential U_4 of Rezende & Mohamed, arXiv 1505.05770, table 1, on abs(x_1) <= 4",
     licence="generated",
+    citation="arXiv 1505.05770",
 )
 def rezende_u4() -> Bands:
     """A wave that splits into two, of sd .4 and .35, at x_1 = 1."""

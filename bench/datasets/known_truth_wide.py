@@ -35,6 +35,7 @@ def linear_ar_64() -> GaussianChain:
     truth=True,
     source="Neal (2003), Slice sampling, section 8",
     licence="generated",
+    citation="Neal 2003, Annals of Statistics 31 (3)",
 )
 def funnel_10() -> Funnel:
     """Nine coordinates whose common scale spans decades, and its logarithm."""
@@ -59,7 +60,7 @@ def hadamard_mixture_64() -> GaussianMixture:
     kind="continuous",
     shape=[16],
     truth=True,
-    source="cycling_copula in this file",
+    source="cycling_copula in known_truth_wide.py",
     licence="generated",
 )
 def gaussian_copula_16() -> GaussianCopula:

@@ -23,6 +23,9 @@ PACKAGES = {
     "dvc": ("the pipeline: dvc repro", "pip install -e .", True),
     "zuko": ("zuko's models", "pip install -e '.[peers]'", False),
     "normflows": ("normflows' models", "pip install -e '.[peers]'", False),
+    "h5py": ("HDF5 and MATLAB 7.3 files", "pip install -e '.[data]'", False),
+    "pyarrow": ("Parquet files", "pip install -e '.[data]'", False),
+    "statsmodels": ("the series co2 and sunspots", "pip install -e '.[data]'", False),
     "pytest-benchmark": ("timing regressions (make benchmark)", "pip install -e '.[dev]'", False),
 }
 

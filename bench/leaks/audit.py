@@ -18,6 +18,7 @@ from bench.datasets import PARTS, digest, load_splits
 from bench.errors import BenchError
 from bench.leaks.columns import columns
 from bench.leaks.findings import findings
+from bench.leaks.preview import preview
 from bench.leaks.report import DataReport, report_path, rounded, write
 from bench.leaks.rows import nearest, repeats
 from bench.registry import DatasetEntry, discover
@@ -49,6 +50,7 @@ def audit(entry: DatasetEntry, sizes: Sizes, inputs: str = "") -> DataReport:
         rows=repeats(splits, known),
         nearest=nearest(splits),
         columns=columns(splits),
+        preview=preview(entry, splits),
     )
     report = rounded(found)
     return report.model_copy(update={"findings": findings(report)})

@@ -35,13 +35,13 @@ def findings(report: DataReport) -> list[Finding]:
 def _repeated(what: str, repeats: Repeats, continuous: bool) -> Iterator[Finding]:
     if not repeats.count:
         return
-    text = f"{_percent(repeats.share)} of the {what} rows ({repeats.count} of {repeats.n}) are "
+    text = f"{percent(repeats.share)} of the {what} rows ({repeats.count} of {repeats.n}) are "
     text += "training rows"
     beyond = True
     if repeats.chance is not None and repeats.z is not None:
         beyond = repeats.z > SIGMAS and repeats.share - repeats.chance > EXCESS
         source = "known law" if repeats.chance_by == "truth" else "held-out training rows"
-        text += f"; {_percent(repeats.chance)} would be by chance ({source})"
+        text += f"; {percent(repeats.chance)} would be by chance ({source})"
     if continuous:
         text += ". A density can gain there without bound"
     yield _finding(beyond or continuous, text)
@@ -49,7 +49,7 @@ def _repeated(what: str, repeats: Repeats, continuous: bool) -> Iterator[Finding
 
 def _within(what: str, share: float, continuous: bool) -> Iterator[Finding]:
     if share > 0:
-        yield _finding(continuous, f"{_percent(share)} of the {what} rows repeat an earlier one")
+        yield _finding(continuous, f"{percent(share)} of the {what} rows repeat an earlier one")
 
 
 def _near(near: Nearest) -> Iterator[Finding]:
@@ -69,8 +69,8 @@ def _near(near: Nearest) -> Iterator[Finding]:
     if near.closest_z > SIGMAS and excess > EXCESS:
         yield _finding(
             True,
-            f"of the {near.closest} rows closest to a training row {_percent(near.closest_share)} "
-            f"are test rows; {_percent(near.closest_chance)} would be by chance "
+            f"of the {near.closest} rows closest to a training row {percent(near.closest_share)} "
+            f"are test rows; {percent(near.closest_chance)} would be by chance "
             f"({near.closest_z:+.1f} standard errors)",
         )
 
@@ -105,7 +105,7 @@ def _tied(each: Sequence[Column]) -> Iterator[Finding]:
         yield _finding(
             gain >= GAIN,
             f"in {_count(tied)} test values are values of the training rows, in column "
-            f"{worst.index} {_percent(worst.tied_test)} of them: every tenfold narrower kernel "
+            f"{worst.index} {percent(worst.tied_test)} of them: every tenfold narrower kernel "
             f"gains {gain:.2g} nats per row, without bound",
         )
     atoms = [c for c in each if c.distinct > FEW and c.top_share >= ATOM]
@@ -113,7 +113,7 @@ def _tied(each: Sequence[Column]) -> Iterator[Finding]:
         largest = max(c.top_share for c in atoms)
         verb = "holds" if len(atoms) == 1 else "hold"
         named = _named([c.index for c in atoms])
-        yield _finding(False, f"{named} {verb} one value in up to {_percent(largest)} of the rows")
+        yield _finding(False, f"{named} {verb} one value in up to {percent(largest)} of the rows")
 
 
 def _gridded(each: Sequence[Column]) -> Iterator[Finding]:
@@ -131,7 +131,7 @@ def _finding(warning: bool, text: str) -> Finding:
     return Finding(severity="warning" if warning else "note", text=f"{text}.")
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     """Three digits, and never 100 % for what is not."""
     rounded = float(f"{100 * share:.3g}")
     return "more than 99.9 %" if share < 1 and rounded >= 100 else f"{rounded:g} %"

@@ -85,6 +85,20 @@ class Columns(Part):
     each: list[Column] = []  #: continuous columns with a tie or on a grid; the others are sound
 
 
+class Preview(Part):
+    """A few training points in small whole numbers: what a picture of them is drawn from.
+
+    Tiles [n, H, W] of greys 0..15 or of colours 36 r + 6 g + b; rows of symbols [n, D] as greys;
+    curves [n, D] of 0..255; counts of bars [B] up to 255, and on the plane [Y, X] up to 63, y
+    upwards; correlations [D, D] from 0 (-1) to 30 (1).
+    """
+
+    form: Literal["greys", "colours", "symbols", "curves", "bars", "plane", "correlations"]
+    shape: list[int]
+    values: str  #: bytes in the order of C, deflated, in base64
+    ranges: list[tuple[float, float]] = []  #: of the axes, x first
+
+
 class DataReport(Part):
     """`results/data/<data set>.json`."""
 
@@ -103,6 +117,7 @@ class DataReport(Part):
     rows: Rows
     nearest: Nearest | None = None
     columns: Columns
+    preview: Preview | None = None
     findings: list[Finding] = []
 
 

@@ -134,7 +134,7 @@ def _mass(train: Tensor, truth: Density) -> float:
     if train.is_floating_point():
         return 0.0
     distinct = torch.unique(train.reshape(len(train), -1), dim=0).reshape(-1, *train.shape[1:])
-    return min(float(truth.log_prob(distinct).double().exp().sum()), 1.0)
+    return min(float(truth.log_prob(distinct.long()).double().exp().sum()), 1.0)
 
 
 def _held_out(n: int) -> tuple[Ids, Ids]:

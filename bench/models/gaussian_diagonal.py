@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bench import model
 from bench.contract import DataSpec
-from bench.models._normal import Normal
+from bench.models._normal import DiagonalNormal
 
 
 @model("gaussian-diagonal", family="gaussian")
-def build(data: DataSpec, floor: float = 1e-4) -> Normal:
+def build(data: DataSpec, floor: float = 1e-4) -> DiagonalNormal:
     """mean_i and sd_i (divisor N) of the train and validation points, in closed form.
 
     Args:
@@ -17,4 +17,4 @@ def build(data: DataSpec, floor: float = 1e-4) -> Normal:
             whose likelihood is otherwise unbounded.
     """
     x = data.train_valid.double()
-    return Normal(x.mean(0), x.std(0, correction=0).clamp(min=floor))
+    return DiagonalNormal(x.mean(0), x.std(0, correction=0).clamp(min=floor))

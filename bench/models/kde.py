@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from bench import model
 from bench.contract import DataSpec
 from bench.errors import UsageError
-from bench.models._normal import LOG_2PI
+from bench.models._normal import LOG_2PI, interval_log_mass
 
 WIDEST = 2.56  #: bandwidth in units of the coordinate's standard deviation
 RUNGS = 17  #: bandwidths tried, each sqrt(2) times narrower than the last
@@ -121,6 +121,19 @@ class KDE(nn.Module):
             parts = _log_sums(rows, centres)
         constant = math.log(len(centres)) + 0.5 * x.shape[1] * LOG_2PI + self.bandwidth.log().sum()
         return torch.cat(parts) - 0.5 * x.square().sum(1) - constant
+
+    @torch.no_grad()
+    def box_log_prob(self, lower: Tensor, upper: Tensor) -> Tensor:
+        """log P(lower < x < upper) for corners [B, D], nats [B]."""
+        centres, rows = self.centres / self.bandwidth, max(PAIRS // self.centres.numel(), 1)
+        low, high = (edge.to(centres) / self.bandwidth for edge in (lower, upper))
+        parts = [
+            torch.logsumexp(
+                interval_log_mass(a[:, None] - centres, b[:, None] - centres).sum(-1), 1
+            )
+            for a, b in zip(low.split(rows), high.split(rows), strict=True)
+        ]
+        return torch.cat(parts) - math.log(len(centres))
 
     def sample(self, n: int) -> Tensor:
         """n draws, float32 [n, D]: a centre, then its kernel."""

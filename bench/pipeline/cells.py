@@ -15,7 +15,16 @@ from bench.cellspec import CellSpec
 from bench.errors import UsageError, unknown
 from bench.pipeline.closure import training_digest
 from bench.registry import NAME, DatasetEntry, ModelEntry, Registry
-from bench.settings import CONTINUOUS_SPACES, SPACES, DatasetPlan, Params, Suite, budget_for
+from bench.settings import (
+    CONTINUOUS_SPACES,
+    SPACES,
+    VARIATIONAL,
+    DatasetPlan,
+    Params,
+    Suite,
+    budget_for,
+    space_parts,
+)
 
 DEFAULT_SPACE = "marginals"
 
@@ -56,7 +65,7 @@ def _cells(
         for dataset in datasets
         for model in models
         if (kind := meets(model, dataset)) is not None
-        and (kind == dataset.kind or not params.suites[suite].native)
+        and not (params.suites[suite].native and kind == "continuous" and dataset.integral)
     ]
 
 
@@ -74,17 +83,21 @@ def meets(model: ModelEntry, dataset: DatasetEntry) -> str | None:
     """The kind of data that the model meets on this data set, or None where it does not apply.
 
     A model takes the kinds it accepts as they are; one of continuous data also meets discrete data,
-    dequantized by the harness. Conditional models meet data with a context, and no others do.
+    dequantized by the harness. A sequence of symbols is discrete data to models that know of no
+    time, one of real values continuous data. Conditional models meet data with a context, and no
+    others do.
     """
     if dataset.dim < model.min_dim or dataset.dim > (model.max_dim or dataset.dim):
         return None
     if model.conditional != (dataset.context_dim > 0):
         return None
-    if dataset.kind in model.accepts:
-        return dataset.kind
-    if dataset.kind == "discrete" and "continuous" in model.accepts:
-        return "continuous"
-    return None
+    if (model.labelled and not dataset.classes) or (model.images and len(dataset.shape) < 2):
+        return None
+    ways = {
+        "discrete": ("discrete", "continuous"),
+        "sequence": ("sequence", "discrete" if dataset.integral else "continuous", "continuous"),
+    }
+    return next((k for k in ways.get(dataset.kind, (dataset.kind,)) if k in model.accepts), None)
 
 
 def unfair(specs: list[CellSpec]) -> list[str]:
@@ -96,7 +109,8 @@ def unfair(specs: list[CellSpec]) -> list[str]:
         if twin is None or (twin.model.twin == spec.model.name and twin.name < spec.name):
             continue
         shared = sorted(spec.settings.keys() & twin.settings.keys())
-        pairs = [("space", spec.space, twin.space)]
+        budgets = (s.budget.model_dump(exclude_unset=True) for s in (spec, twin))
+        pairs = [("space", spec.space, twin.space), ("budget", *budgets)]
         pairs += [(k, spec.settings[k], twin.settings[k]) for k in shared]
         for key, mine, other in pairs:
             if mine != other:
@@ -162,14 +176,17 @@ def _cell(
     suite = params.suites[suite_name]
     exceptions = suite.datasets[dataset.name]
     own = params.models.get(model.name, {})
+    space = _space(dataset, kind, exceptions, own)
+    if space == VARIATIONAL:  # with its noise the model is one of levels, and gives a bound
+        model, kind = replace(model, likelihood="lower-bound"), dataset.kind
     return CellSpec(
         dataset=dataset,
         model=model,
         suite_name=suite_name,
         suite=suite,
-        budget=budget_for(suite, dataset.name),
+        budget=budget_for(suite, dataset.name, model.name),
         settings=_settings(model, exceptions, own),
-        space=_space(dataset, kind, exceptions, own),
+        space=space,
         kind=kind,
         training_digest=training_digest(model, dataset),
     )
@@ -213,13 +230,14 @@ def _same_type(default: Any, value: Any) -> bool:
 
 
 def _space(dataset: DatasetEntry, kind: str, exceptions: DatasetPlan, own: dict[str, Any]) -> str:
-    if dataset.kind != "continuous" and kind == dataset.kind:
+    if dataset.integral and kind != "continuous":
         return "levels"
-    if dataset.kind == "continuous":
-        space, known = exceptions.space or "standard", frozenset(CONTINUOUS_SPACES)
+    if not dataset.integral:
+        space = exceptions.space or dataset.space or "standard"
+        known = frozenset(CONTINUOUS_SPACES)
     else:
-        space = own.get("space") or exceptions.space or DEFAULT_SPACE
-        known = frozenset(SPACES)
-    if space not in known:
+        space = own.get("space") or exceptions.space or dataset.space or DEFAULT_SPACE
+        known = frozenset((*SPACES, VARIATIONAL))
+    if space_parts(str(space))[0] not in known:
         raise unknown("space", str(space), known, ", ".join(sorted(known)))
     return str(space)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
+import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -15,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from bench import adapters
-from bench.registry import DatasetEntry, ModelEntry, discover
+from bench.registry import ENTRY, DatasetEntry, ModelEntry, discover
 
 PACKAGE = Path(__file__).resolve().parent.parent
 CLONE = PACKAGE.parent
+OWN = "bench.datasets.own.loading"  #: what reads the data of an entry file
 
 #: what takes part in training beside the plugins. Values that come from settings.py, and the data
 #: themselves, are part of a training's address on their own
@@ -27,6 +30,7 @@ TRAINING = (
     "fitting.py",
     "training.py",
     "spaces.py",
+    "dequantization.py",
     "adapters/__init__.py",
     "adapters/native.py",
 )
@@ -59,7 +63,10 @@ def dependencies(
     the number of dependencies.
     """
     common = model_files(model) | scoring_files()
-    own = {d.name: [d.file, *sorted(closure(d.file).files - common - {d.file})] for d in datasets}
+    own = {
+        d.name: [d.file, *d.data, *folded(closure(d.file).files - common - {d.file})]
+        for d in datasets
+    }
     return folded(common), own
 
 
@@ -147,6 +154,8 @@ def _resolve(module: str, names: tuple[str, ...]) -> list[Path]:
 @cache
 def _imports(file: Path) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Modules and the names taken from them; none where the file does not parse."""
+    if file.suffix == ENTRY:
+        return ((OWN, ()),)
     tree = _parsed(file)
     return tuple(_statements(tree, _package(file))) if tree is not None else ()
 
@@ -192,6 +201,9 @@ def _lazy_attributes(parent: ast.AST, node: ast.AST) -> bool:
 
 @cache
 def _code_digest(file: Path) -> str:
+    if file.suffix == ENTRY:  # what it states, without its comments
+        stated = json.dumps(tomllib.loads(file.read_text(encoding="utf-8")), sort_keys=True)
+        return hashlib.sha256(stated.encode()).hexdigest()
     tree = _parsed(file)
     code = file.read_bytes() if tree is None else repr(_skeleton(tree)).encode()
     return hashlib.sha256(code).hexdigest()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.leaks.report import DataReport, read_all
-from bench.registry import CheckEntry, Registry
+from bench.registry import CheckEntry, DatasetEntry, Registry
 from bench.report.audit import Audit, judged
 from bench.report.cells import read_results
 from bench.report.views import View, audit_view, make_view
@@ -22,6 +22,7 @@ class Board:
     audits: tuple[View, ...] = ()  #: known truths; empty for a suite without an audit
     verdicts: Mapping[str, Audit] = field(default_factory=dict)  #: on each model with an audit
     checks: Mapping[str, CheckEntry] = field(default_factory=dict)
+    entries: Mapping[str, DatasetEntry] = field(default_factory=dict)  #: data sets' declarations
     reports: Mapping[str, DataReport] = field(default_factory=dict)  #: on data sets, where any
     problems: tuple[str, ...] = ()  #: plugin files that could not be read
 
@@ -46,6 +47,7 @@ def make_board(results: Path, plugins: Registry) -> Board:
         audits=tuple(audit_view(d, verdicts) for d in found.audits),
         verdicts=verdicts,
         checks=plugins.checks,
+        entries=plugins.datasets,
         reports=read_all(results),
         problems=found.problems,
     )

@@ -72,7 +72,9 @@ class DataSet:
     @property
     def discrete(self) -> bool:
         """Scores are bits/dim; otherwise nats."""
-        return self.kind in ("discrete", "binary")
+        return self.kind in ("discrete", "binary") or (
+            self.kind == "sequence" and bool(self.levels)
+        )
 
 
 @dataclass(frozen=True)

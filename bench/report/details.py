@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from bench.records import Score
 from bench.report.board import Board
 from bench.report.views import Row, View
 
@@ -49,6 +50,10 @@ def _record(view: View, row: Row) -> dict[str, Any]:
             settings=settings,
             space=score.space if score else None,
             dequantization=score.dequantization if score else None,
+            noise_draws=_draws(score),
+            bits_per_dim_of_the_levels_boxes=_short(
+                score.box_bits_per_dim.mean if score and score.box_bits_per_dim else None
+            ),
             bound_samples=score.bound_samples if score else None,
             train_nats=_short(score.train_nats) if score else None,
             worst_test_point_nats=_short(score.worst_nats) if score else None,
@@ -80,6 +85,13 @@ def _record(view: View, row: Row) -> dict[str, Any]:
 
 def _facts(**facts: Any) -> list[list[str]]:
     return [[k.replace("_", " "), str(v)] for k, v in facts.items() if v not in (None, "")]
+
+
+def _draws(score: Score | None) -> str | int | None:
+    """Of the dequantization noise, per test point."""
+    if score is None or score.dequantization != "uniform":
+        return None
+    return "none: its exact expectation" if score.noise_draws is None else score.noise_draws
 
 
 def _times(row: Row) -> list[list[Any]]:

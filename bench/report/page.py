@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.report import audit_table, charts, data_table, text, twin_chart
+from bench.report import audit_table, charts, data_table, datasets, text, twin_chart
 from bench.report.board import Board
 from bench.report.columns import Column, columns
 from bench.report.details import details
@@ -120,11 +120,12 @@ def _met(line: audit_table.Line, numbers: Numbers) -> Iterator[dict[str, Any] | 
 
 def _sections(board: Board, shown: Sequence[Column], numbers: Numbers) -> list[dict[str, Any]]:
     """What the template needs of each data set, charts and pictures within their budgets."""
-    share = budget(board.views)
+    share, cards = budget(board.views), datasets.cards(board)
     left, out = CHARTS, []
     for view in board.views:
         section = _section(view, share, left > 0)
         section["warnings"] = data_table.warnings(board, view.name)
+        section["card"] = cards.get(view.name)
         section["rows"] = [_row(view, r, i, shown, numbers) for i, r in enumerate(view.rows)]
         left -= sum(len(svg) for svg in section["charts"])
         left -= sum(len(svg) for _, svg in section["densities"])

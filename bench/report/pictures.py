@@ -117,14 +117,14 @@ def sample_grids(view: View) -> Iterator[Picture]:
         samples, nearest = row.artifact.samples, row.artifact.nearest
         if samples is None:
             continue
-        lines = [_strip(samples)] + ([_strip(nearest)] if nearest is not None else [])
+        lines = [strip(samples)] + ([strip(nearest)] if nearest is not None else [])
         below = "; below each its nearest training row" if nearest is not None else ""
         uri = data_uri(np.concatenate(lines), high + 1, greys)
         alt = f"samples of {row.cell.model} on {view.name}{below}"
         yield Picture(row.cell.model, "", ((uri, alt),), strip=True)
 
 
-def _strip(images: Array) -> Array:
+def strip(images: Array) -> Array:
     """Images [n, H, W] side by side with a pixel between them, [H + 1, n (W + 1)]."""
     padded = np.pad(images, ((0, 0), (0, 1), (0, 1)))
     return np.concatenate(list(padded), axis=1)

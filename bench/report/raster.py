@@ -25,7 +25,11 @@ def data_uri(values: Array, top: float, colours: Palette) -> str:
     """A PNG of `values` [H, W] from 0 (first colour) to `top` (last); row 0 is at the top."""
     n = len(colours)
     scaled = np.nan_to_num(values / top if top > 0 else values * 0, nan=0.0, posinf=1.0)
-    index = np.clip((scaled * n).astype(int), 0, n - 1).astype(np.uint8)
+    return uri(np.clip((scaled * n).astype(int), 0, n - 1).astype(np.uint8), colours)
+
+
+def uri(index: NDArray[np.uint8], colours: Palette) -> str:
+    """A PNG of colour indices [H, W]; row 0 is at the top."""
     return "data:image/png;base64," + base64.b64encode(png(index, colours)).decode("ascii")
 
 

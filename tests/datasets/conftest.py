@@ -39,3 +39,12 @@ def toy(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., File]:
         return one
 
     return make
+
+
+@pytest.fixture
+def mirror(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of `toy` in an empty mirror."""
+    folder = tmp_path / "mirror" / "toy"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("BENCH_DATA_MIRROR", str(folder.parent))
+    return folder

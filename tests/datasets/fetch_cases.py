@@ -8,16 +8,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from bench.datasets.fetch import File
 
 BODY = bytes((i * i + i // 256) % 251 for i in range(100_000))
+FLIPPED = b"x" + BODY[1:]
 NAME = "toy.bin"
 TAG = '"one"'
 
 
 def file(*urls: str, body: bytes = BODY, name: str = NAME) -> File:
     return File("toy", name, len(body), hashlib.sha256(body).hexdigest(), "CC0", urls)
+
+
+def listing(folder: Path) -> list[str]:
+    """What lies in a folder, its lock aside."""
+    return sorted(f.name for f in folder.iterdir() if f.name != ".lock")
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -1,42 +1,25 @@
-"""Where files come from: the cache, a mirror, its archives; and what none of them can do."""
+"""Where files come from: the cache, a mirror; and what neither can do."""
 
 from __future__ import annotations
 
 import errno
-import io
 import json
 import lzma
 import os
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from fetch_cases import BODY, NAME, Handler, Server, file, whole
+from fetch_cases import BODY, FLIPPED, NAME, Handler, Server, listing, whole
 
-from bench.datasets.fetch import SETS, Archive, File, download, local, obtain
+from bench.datasets.fetch import File, download, local, obtain
 from bench.errors import BenchError, MissingError
 
 ROOT = Path(__file__).resolve().parents[2]
-FLIPPED = b"x" + BODY[1:]
-OTHER = b"other" * 999
-
-
-@pytest.fixture
-def mirror(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of `toy` in an empty mirror."""
-    folder = tmp_path / "mirror" / "toy"
-    folder.mkdir(parents=True)
-    monkeypatch.setenv("BENCH_DATA_MIRROR", str(folder.parent))
-    return folder
-
-
-def listing(folder: Path) -> list[str]:
-    return sorted(f.name for f in folder.iterdir() if f.name != ".lock")
 
 
 @pytest.mark.parametrize("suffix", ["", ".xz"])
@@ -144,79 +127,6 @@ def test_a_link_to_nowhere_counts_as_missing(
     (cache / NAME).symlink_to(cache / "nowhere")
     (mirror / NAME).write_bytes(BODY)
     assert local("toy")[0].read_bytes() == BODY
-
-
-Member = tuple[str, bytes | str | int]
-
-
-def packed(members: list[Member]) -> bytes:
-    """A tar.xz of members: bytes are a file, a text a symbolic link, a number a directory."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:xz") as tar:
-        for name, content in members:
-            info = tarfile.TarInfo(name)
-            if isinstance(content, bytes):
-                info.size = len(content)
-                tar.addfile(info, io.BytesIO(content))
-            else:
-                info.type = tarfile.SYMTYPE if isinstance(content, str) else tarfile.DIRTYPE
-                info.linkname = str(content)
-                tar.addfile(info)
-    return out.getvalue()
-
-
-A, B = ("sets/a/a.data", BODY), ("sets/b/b.data", OTHER)
-HOSTILE: dict[str, tuple[list[Member], str]] = {
-    "path traversal": ([("../../evil", b"x"), A, B], "has a member outside itself, '../../evil'"),
-    "absolute path": ([("/tmp/evil", b"x"), A, B], "has a member outside itself, '/tmp/evil'"),
-    "link": ([("sets/a/a.data", "/etc/passwd"), B], "as something else than a regular file"),
-    "directory": ([("sets/a/a.data", 0), B], "as something else than a regular file"),
-    "bomb": ([("zeros", bytes(10**7)), A, B], "expands to more than 300000 bytes"),
-    "many members": ([*((f"m{i}", b"") for i in range(9)), A, B], "has more than 5 members"),
-    "twice": ([B, B, A], "has sets/b/b.data twice"),
-    "another size": ([("sets/a/a.data", BODY[1:]), B], "with 99999 bytes, not 100000"),
-    "another file": ([("sets/a/a.data", FLIPPED), B], "is another file: its sha256 is"),
-    "lacking": ([B], "lacks sets/a/a.data"),
-}
-
-
-def archived(mirror: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A data set of two files that a mirror has in one archive."""
-    (mirror / "both.tar.xz").write_bytes(content)
-    archive = Archive(file(body=content, name="both.tar.xz"), "sets/{stem}/{name}", 300_000, 5)
-    both = [file(body=BODY, name="a.data"), file(body=OTHER, name="b.data")]
-    made = (File(**{**f.__dict__, "archive": archive}) for f in both)
-    monkeypatch.setitem(SETS, "toy", tuple(made))
-
-
-def test_files_out_of_an_archive(
-    mirror: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    archived(mirror, packed([("README", b"more"), B, ("sets/a", 0), A]), monkeypatch)
-    assert [f.read_bytes() for f in local("toy")] == [BODY, OTHER]
-    assert listing(cache) == ["a.data", "b.data", "both.tar.xz"]
-
-
-@pytest.mark.parametrize("case", HOSTILE)
-def test_an_archive_writes_nothing_but_what_is_asked_for(
-    case: str, mirror: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    members, words = HOSTILE[case]
-    archived(mirror, packed(members), monkeypatch)
-    with pytest.raises(MissingError, match="toy needs the file a.data") as caught:
-        local("toy")
-    assert words in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert set(listing(cache)) <= {"both.tar.xz", "b.data", "a.data"}
-    assert not list(tmp_path.rglob("evil"))
-
-
-def test_an_archive_that_is_none(
-    mirror: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    archived(mirror, lzma.compress(b"no tar" * 1000), monkeypatch)
-    with pytest.raises(MissingError, match="is no tar archive that can be read"):
-        local("toy")
 
 
 def test_a_full_disk_while_a_download_is_flushed(

@@ -56,6 +56,10 @@ def thrice(expression: str) -> str:
 
 TRUTH = 'kind="continuous", shape=[2], truth=True'
 DIGITS = 'kind="discrete", shape=[2], levels=3'
+CLASSES = 'kind="continuous", shape=[2], classes=5'
+LABELLED = """def made():
+    x, y = torch.zeros(5, 2), torch.arange(5)
+    return Splits(x, x, x, train_labels=y, valid_labels=y, test_labels=y)"""
 BAD = {
     "not splits": ("made = dict", None, "should return bench.contract.Splits, but returns a"),
     "unmarked truth": ("made = Normal", None, "or be marked truth=True"),
@@ -73,6 +77,22 @@ BAD = {
         thrice("torch.full((5, 2), -1)"),
         'kind="binary", shape=[2]',
         "levels 0..1 in its train split, but has -1..-1",
+    ),
+    "labels unstated": (LABELLED, None, "should state its classes, but has labels"),
+    "labels absent": (
+        thrice("torch.zeros(5, 2)"),
+        CLASSES,
+        "its train split's labels as a torch tensor, but gives a builtins.NoneType",
+    ),
+    "labels short": (
+        LABELLED.replace("arange(5)", "arange(4)"),
+        CLASSES,
+        "train split's labels the shape [5], but has [4]",
+    ),
+    "labels beyond": (
+        LABELLED,
+        CLASSES.replace("5", "4"),
+        "levels 0..3 in its train split's labels, but has 0..4",
     ),
     "entropy": (density("entropy = math.nan"), TRUTH, "as a finite float, in nats"),
     "sample raises": (
@@ -130,7 +150,14 @@ def test_every_data_set_loads_and_the_digest_is_stable(name):
     for part in PARTS:
         x = getattr(splits, part)
         assert x.shape[1:] == entry.shape
-        assert x.dtype == (torch.float64 if entry.kind == "continuous" else torch.int64)
+        assert x.dtype == (torch.uint8 if entry.integral else torch.float64)
+
+
+def test_labels_are_loaded_and_part_of_the_digest(tmp_path):
+    one = load_splits(plugin(tmp_path, LABELLED, CLASSES), SMALL)[0]
+    assert one.train_labels.tolist() == [0, 1, 2, 3, 4]
+    other = dataclasses.replace(one, test_labels=one.test_labels.flip(0))
+    assert digest(other) != digest(one)
 
 
 def test_a_smaller_draw_is_a_prefix_and_the_parts_differ():
@@ -161,9 +188,11 @@ def test_casts_what_loses_nothing(tmp_path):
     reals, _ = load_splits(plugin(tmp_path, thrice("torch.rand(5, 2)")), SMALL)
     assert reals.train.dtype == torch.float64
     bits = plugin(tmp_path, thrice("torch.rand(5, 2) > .5"), 'kind="binary", shape=[2]')
-    assert load_splits(bits, SMALL)[0].test.dtype == torch.int64
+    assert load_splits(bits, SMALL)[0].test.dtype == torch.uint8
     bytes_ = plugin(tmp_path, thrice("torch.ones(5, 2, dtype=torch.uint8)"), DIGITS)
-    assert load_splits(bytes_, SMALL)[0].test.dtype == torch.int64
+    assert load_splits(bytes_, SMALL)[0].test.dtype == torch.uint8
+    deep = plugin(tmp_path, thrice("torch.full((5, 2), 299)"), DIGITS.replace("3", "300"))
+    assert load_splits(deep, SMALL)[0].test.dtype == torch.int64
 
 
 def test_a_missing_package_is_named(tmp_path):

@@ -14,7 +14,14 @@ from truth_cases import FAULTS, assert_counts_fit, assert_normal, assert_transla
 
 from bench.datasets._ising import Ising
 from bench.datasets._signals import TwoTones, rippled_chain
-from bench.datasets.known_truth_sources import markov_text_64, two_tones_64
+from bench.datasets._sources import LaggedSum, dirichlet_chain
+from bench.datasets.known_truth_sources import (
+    lag_source_128,
+    markov_source_8_128,
+    markov_source_16_128,
+    markov_text_64,
+    two_tones_64,
+)
 
 
 def states(levels: int, shape: tuple[int, ...]) -> Tensor:
@@ -45,6 +52,10 @@ SMALL: dict[str, tuple[Any, int, tuple[int, ...]]] = {
     "ising 5 x 2": (Ising(5, 2, 0.7), 2, (1, 5, 2)),
     "text": (rippled_chain(5, levels=4, sharpness=3.0), 4, (5,)),
     "shortest text": (rippled_chain(2, levels=5, sharpness=3.0), 5, (2,)),
+    "table": (dirichlet_chain(6, levels=3, seed=1), 3, (6,)),
+    "lags": (LaggedSum(7, (1, 3), (0.6, 0.3, 0.1)), 3, (7,)),
+    "three lags": (LaggedSum(6, (1, 2, 4), (0.7, 0.3)), 2, (6,)),
+    "shortest lags": (LaggedSum(4, (2, 4), (0.6, 0.3, 0.1)), 3, (4,)),
 }
 
 
@@ -70,12 +81,86 @@ def test_a_planted_fault_is_found(name: str, fault: str) -> None:
 @pytest.mark.parametrize("name", SMALL)
 def test_draws_of_a_wrong_law_are_found(name: str) -> None:
     density, levels, shape = SMALL[name]
-    wrong = {"text": rippled_chain(5, 4, 2.8), "shortest text": rippled_chain(2, 5, 2.0)}
+    wrong = {
+        "text": rippled_chain(5, 4, 2.8),
+        "shortest text": rippled_chain(2, 5, 2.0),
+        "table": dirichlet_chain(6, 3, 2),
+        "lags": LaggedSum(7, (1, 3), (0.57, 0.33, 0.1)),
+        "three lags": LaggedSum(6, (1, 3, 4), (0.7, 0.3)),
+        "shortest lags": dirichlet_chain(4, 3, 0),
+    }
     other = wrong.get(name) or Ising(density.height, density.width, 0.95 * density.beta)
     mass = density.log_prob(states(levels, shape)).exp()
     counts = torch.bincount(number(draws(other, 20_000), levels), minlength=len(mass))
     with pytest.raises(AssertionError):
         assert_counts_fit(counts, mass, 20_000)
+
+
+SYMBOLS = [name for name, (density, *_) in SMALL.items() if hasattr(density, "log_conditionals")]
+
+
+@pytest.mark.parametrize("name", SYMBOLS)
+def test_conditionals_sum_to_one_over_the_next_symbol_and_make_the_window(name: str) -> None:
+    density, levels, (length,) = SMALL[name]
+    x = states(levels, (length,))
+    conditionals = density.log_conditionals(x)
+    torch.testing.assert_close(conditionals.sum(1), density.log_prob(x), rtol=0, atol=1e-12)
+    by_symbol = conditionals.exp().reshape(*[levels] * length, length)
+    for t in range(length):
+        total = by_symbol[..., t].sum(t)
+        torch.testing.assert_close(total, torch.ones_like(total), rtol=0, atol=1e-12)
+        for later in range(t + 1, length):  # what comes after a symbol says nothing of its mass
+            spread = by_symbol[..., t].amax(later) - by_symbol[..., t].amin(later)
+            assert float(spread.max()) < 1e-12
+
+
+@pytest.mark.parametrize("name", ["text", "table", "lags", "three lags"])
+def test_a_window_has_the_same_law_wherever_it_begins(name: str) -> None:
+    density, levels, (length,) = SMALL[name]
+    mass = density.log_prob(states(levels, (length,))).exp().reshape([levels] * length)
+    torch.testing.assert_close(mass.sum(0), mass.sum(-1), rtol=0, atol=1e-12)
+
+
+def test_without_its_longest_lag_a_sum_looks_uniform() -> None:
+    density, levels, (length,) = SMALL["lags"]
+    mass = density.log_prob(states(levels, (length,))).exp().reshape([levels] * length)
+    last_three = mass.sum(tuple(range(length - 3)))
+    torch.testing.assert_close(last_three, torch.full_like(last_three, 1 / 27))
+
+
+RATES = {
+    "random table of 8": (markov_source_8_128(), 1.4773009678),
+    "random table of 16": (markov_source_16_128(), 2.3755762950),
+    "lags": (lag_source_128(), 1.0704756246),
+    "text": (markov_text_64(), 1.6716284603),
+}
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_the_last_symbols_of_a_window_cost_the_rate(name: str) -> None:
+    source, bits = RATES[name]
+    assert source.rate / math.log(2) == pytest.approx(bits, abs=1e-10)
+    x = draws(source, 4000)
+    last = -source.log_conditionals(x)[:, -32:].mean(1)
+    assert float(last.mean()) == pytest.approx(source.rate, abs=4 * float(last.std()) / 63)
+
+
+def test_the_rate_of_the_lags_is_the_entropy_of_the_noise() -> None:
+    noise = (0.8, 0.1, 0.05, 0.03, 0.02)
+    bits = -sum(p * math.log2(p) for p in noise)
+    assert lag_source_128().rate / math.log(2) == pytest.approx(bits, abs=1e-14)
+    rest = 116 * bits * math.log(2)
+    assert lag_source_128().entropy == pytest.approx(12 * math.log(5) + rest, abs=1e-11)
+
+
+def test_counts_of_three_symbols_find_the_random_table() -> None:
+    source = markov_source_8_128()
+    x = draws(source, 4000)
+    triples = (x[:, :-2] * 8 + x[:, 1:-1]) * 8 + x[:, 2:]
+    counts = torch.bincount(triples.flatten(), minlength=512).reshape(8, 8, 8).double()
+    share = counts / counts.sum(-1, keepdim=True)
+    error = (source.transitions * (1 - source.transitions) / counts.sum(-1, keepdim=True)).sqrt()
+    assert float(((share - source.transitions) / error).abs().max()) < 5
 
 
 def test_ising_entropies_and_partition_function() -> None:

@@ -21,7 +21,8 @@ def a_model(name: str, **changes: Any) -> ModelEntry:
 
 
 def a_dataset(name: str, kind: str = "continuous", dim: int = 2, **changes: Any) -> DatasetEntry:
-    return DatasetEntry(name=name, file=FILE, function="f", kind=kind, shape=(dim,), **changes)
+    changes = {"shape": (dim,), **changes}
+    return DatasetEntry(name=name, file=FILE, function="f", kind=kind, **changes)
 
 
 REGISTRY = Registry(
@@ -32,6 +33,9 @@ REGISTRY = Registry(
             a_model("flow-nflows", min_dim=2, settings={"layers": 3, "blocks": (1, 2)}),
             a_model("tree", accepts=("discrete", "binary")),
             a_model("given", conditional=True),
+            a_model("chain", accepts=("sequence",), min_dim=9),
+            a_model("classes", accepts=("discrete",), labelled=True),
+            a_model("picture", accepts=("discrete", "sequence"), images=True),
         )
     },
     datasets={
@@ -46,6 +50,10 @@ REGISTRY = Registry(
     },
     problems=[],
 )
+
+
+TEXT = a_dataset("text", "sequence", 12, levels=5)
+SOUND = a_dataset("sound", "sequence", 12)
 
 
 def params(suite: dict[str, Any] | None = None, **changes: Any) -> Params:
@@ -73,6 +81,65 @@ def test_a_continuous_model_meets_discrete_data_as_continuous() -> None:
     cell = plan()["digits/flow"]
     assert (cell.kind, cell.dequantized) == ("continuous", True)
     assert plan()["digits/tree"].kind == "discrete"
+
+
+def test_a_sequence_is_also_met_by_models_that_know_of_no_time() -> None:
+    extra = {d.name: d for d in (TEXT, SOUND)}
+    registry = Registry(REGISTRY.models, REGISTRY.datasets | extra, [])
+    suite = {"datasets": {"text": {}, "sound": {}}}
+    planned = {c.name: (c.kind, c.space) for c in cells.plan(params(suite), registry)}
+    assert planned == {
+        "text/flow": ("continuous", "marginals"),
+        "text/flow-nflows": ("continuous", "marginals"),
+        "text/tree": ("discrete", "levels"),
+        "text/chain": ("sequence", "levels"),
+        "sound/flow": ("continuous", "standard"),
+        "sound/flow-nflows": ("continuous", "standard"),
+        "sound/chain": ("sequence", "standard"),
+    }
+    native = cells.plan(params({**suite, "native": True}), registry)
+    assert {c.name for c in native if c.dataset is TEXT} == {"text/tree", "text/chain"}
+
+
+def test_labels_and_images_narrow_the_plan() -> None:
+    image = a_dataset("image", "discrete", levels=4, shape=(1, 2, 2), classes=3)
+    registry = Registry(
+        REGISTRY.models, {"image": image, "digits": REGISTRY.datasets["digits"]}, []
+    )
+    found = cells.plan(params({"datasets": {"image": {}, "digits": {}}}), registry)
+    names = {c.name for c in found}
+    assert {"image/classes", "image/picture"} <= names
+    assert not {"digits/classes", "digits/picture"} & names
+
+
+def test_a_data_sets_own_space_is_its_default() -> None:
+    mnist = a_dataset("mnist", "discrete", 64, levels=256, space="logit:1e-6")
+    registry = Registry(REGISTRY.models, {"mnist": mnist}, [])
+    for asked, expected in ((None, "logit:1e-6"), ("uniform", "uniform")):
+        suite = params({"datasets": {"mnist": {"space": asked}}, "models": ["flow"]})
+        assert [c.space for c in cells.plan(suite, registry)] == [expected]
+
+
+def test_variational_dequantization_makes_a_bound_on_levels() -> None:
+    cell = plan({"datasets": {"digits": {"space": "variational"}}, "models": ["flow"]})[
+        "digits/flow"
+    ]
+    assert (cell.space, cell.kind, cell.model.likelihood) == (
+        "variational",
+        "discrete",
+        "lower-bound",
+    )
+    assert not cell.dequantized
+
+
+def test_recipes_override_the_budget_by_model_in_their_order() -> None:
+    recipes = {"flow*": {"steps": 7, "lr": 0.1}, "flow-nflows": {"steps": 8}}
+    suite = {"datasets": {"rings": {"train": {"steps": 5, "batch": 3}}}, "recipes": recipes}
+    planned = plan(suite)
+    found = {k: (c.budget.steps, c.budget.lr, c.budget.batch) for k, c in planned.items()}
+    assert found == {"rings/flow": (7, 0.1, 3), "rings/flow-nflows": (8, 0.1, 3)}
+    (warning,) = cells.unfair(list(planned.values()))
+    assert "differ in budget" in warning
 
 
 def test_the_nearer_space_wins() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.datasets.fetch.files import File
@@ -13,6 +15,8 @@ from bench.errors import BenchError
 
 VARIABLE = "BENCH_DATA"
 CHUNK = 1 << 20
+ALGORITHMS = {"sha256": "sha256", "md5": "md5", "git_blob": "sha1"}
+NOTE = re.compile(r"# pinned by: (?P<origin>[^\n]+)\n(?P<sha256>[0-9a-f]{64})  [^\n]+\n")
 LFS, ANNEX = b"version https://git-lfs", b"/annex/objects/"
 
 
@@ -30,17 +34,92 @@ def path(file: File) -> Path:
     return root() / file.folder / file.name
 
 
-def wrong(file: File, held: Path) -> str | None:
+def wrong(file: File, held: Path, noted: bool = True) -> str | None:
     """Why `held` is not the file, in words; None where every byte is as pinned.
 
-    Raises OSError where it is not there or cannot be read.
+    Compares the size, all digests that are registered and, where `noted`, the sha256 that was noted
+    when the file came. Raises OSError where it is not there or cannot be read.
     """
-    if (size := held.stat().st_size) != file.size:
-        with held.open("rb") as stream:
-            return f"it has {size} bytes, not {file.size}{_resembles(stream.read(512))}"
+    size = held.stat().st_size
     with held.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    return None if sha256 == file.sha256 else f"its sha256 is {sha256}, not {file.sha256}"
+        like = _resembles(stream.read(512))
+    if file.size is not None and size != file.size:
+        return f"it has {size} bytes, not {file.size}{like}"
+    if like and not file.digests:
+        return f"it has {size} bytes{like}"
+    expected, whose = file.digests, ""
+    if noted and file.sha256 is None and (note := note_of(file)):
+        expected |= {"sha256": note.sha256}
+        whose = f" as noted in {note.path.name}"
+    for name, got in digests(held, expected).items():
+        if got != expected[name]:
+            what = name.replace("_", " ")
+            of_note = whose if name == "sha256" else ""
+            return f"its {what} is {got}, not {expected[name]}{of_note}{like}"
+    return None
+
+
+def digests(held: Path, names: Iterable[str]) -> dict[str, str]:
+    """Digests (hex) of a file's bytes by the names of DIGESTS, all in one reading."""
+    made = {name: hashlib.new(ALGORITHMS[name], usedforsecurity=False) for name in names}
+    if not made:
+        return {}
+    if "git_blob" in made:
+        made["git_blob"].update(b"blob %d\0" % held.stat().st_size)
+    piece = memoryview(bytearray(CHUNK))
+    with held.open("rb", buffering=0) as stream:
+        while count := stream.readinto(piece):
+            for each in made.values():
+                each.update(piece[:count])
+    return {name: each.hexdigest() for name, each in made.items()}
+
+
+@dataclass(frozen=True)
+class Note:
+    """What was noted of a file without a registered sha256 when it came."""
+
+    path: Path
+    sha256: str
+    origin: str  #: what said that these are its bytes: md5, git blob, archive, first use
+
+
+def note_of(file: File) -> Note | None:
+    """The note beside a file; None where there is none.
+
+    Raises BenchError where it is none that can be read.
+    """
+    beside = path(file).with_name(f"{file.name}.sha256")
+    try:
+        text = beside.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        text = ""
+    if not (found := NOTE.fullmatch(text)):
+        raise BenchError(
+            f"{beside} is not the note of one file's sha256. Remove it, to note again what is there"
+        )
+    return Note(beside, found["sha256"], found["origin"])
+
+
+def pinned_by(file: File) -> str:
+    """What a file on this machine is compared with, in words."""
+    note = None if file.sha256 else note_of(file)
+    own = ", ".join(file.digests).replace("_", " ")
+    if own:
+        return f"{own}, sha256 noted" if note else own
+    if note:
+        return note.origin
+    return "archive, when unpacked" if file.pins else "nothing yet"
+
+
+def note(file: File, sha256: str, origin: str) -> None:
+    """Note a file's sha256 beside its place, so that damage is seen later."""
+    beside = path(file).with_name(f"{file.name}.sha256")
+    part = beside.with_name(f"{beside.name}.part")
+    with written(beside):
+        part.write_text(f"# pinned by: {origin}\n{sha256}  {file.name}\n", encoding="utf-8")
+        os.replace(part, beside)
 
 
 def _resembles(head: bytes) -> str:

@@ -41,15 +41,15 @@ def stage(
     Raises Refused where the mirror lacks it, or has more bytes than pinned.
     """
     if not mirror.startswith(("https://", "http://")):
-        _unpack(Path(mirror).expanduser() / (file.place + suffix), suffix, part, file.size)
+        _unpack(Path(mirror).expanduser() / (file.place + suffix), suffix, part, file.most)
         return False
     url = f"{mirror.rstrip('/')}/{quote(file.place + suffix)}"
     if not suffix:
-        return download(url, part, file.size, True, progress)
+        return download(url, part, file.most, file.size is not None, progress)
     packed = part.with_name(f"{part.name}{suffix}")
-    resumed = download(url, packed, file.size + SLACK, False, progress)
+    resumed = download(url, packed, file.most + SLACK, False, progress)
     try:
-        _unpack(packed, suffix, part, file.size)
+        _unpack(packed, suffix, part, file.most)
     finally:
         discard(packed)
     return resumed
