@@ -50,8 +50,6 @@ def show(entry: DatasetEntry, report: DataReport | None, lacking: str | None) ->
         print(line)
     if report is not None and report.columns.each:
         _print_columns(report.columns.each)
-    if report is not None and not report.findings:
-        print("\nnothing found: no leak, no tie, no near-atom, no dependent column")
     if lacking:
         text = lacking if report else f"No report, and so no rows, digest or findings: {lacking}"
         print("\n" + "\n".join(_wrapped(output.marked("missing", text), width, indent="  ")))

@@ -110,8 +110,9 @@ def test_ties_are_broken_the_same_way_whatever_the_last_bits() -> None:
 
 
 def test_a_tree_spans_what_shares_no_information() -> None:
-    parent, _ = tree.spanning_tree(torch.zeros(4, 4, dtype=torch.float64))
-    assert len(parent) == 4
+    parent, depth = tree.spanning_tree(torch.zeros(4, 4, dtype=torch.float64))
+    assert all(0 <= p < 4 for p in parent.tolist())
+    assert (depth > 0).tolist() == [False, True, True, True]
     alone = np.zeros((10, 3), np.int64)
     assert tree.chow_liu(alone, alone, 2, 1.0).nats == pytest.approx(
         math.log(12 / 14) + 2 * math.log(11 / 12)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -106,26 +106,35 @@ def test_what_is_not_on_this_machine_is_missing_with_its_remedy(
         assert all(o.computed is None and remedy in (o.missing or "") for o in outcomes)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not HAVE, reason="needs the files: set BENCH_DATA_MIRROR")
-class TestOnFetchedFiles:
-    @pytest.fixture(autouse=True, scope="class")
-    def cache(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-        """A cache of this file's own where there is a mirror."""
-        with pytest.MonkeyPatch.context() as patch:
-            if os.environ.get("BENCH_DATA_MIRROR"):
-                patch.setenv("BENCH_DATA", str(tmp_path_factory.mktemp("data")))
-            yield
+@pytest.fixture(scope="module")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache of this file's own where there is a mirror."""
+    with pytest.MonkeyPatch.context() as patch:
+        if os.environ.get("BENCH_DATA_MIRROR"):
+            patch.setenv("BENCH_DATA", str(tmp_path_factory.mktemp("data")))
+        yield
 
-    @pytest.mark.parametrize("name", FETCHED)
-    def test_anchors(self, name: str) -> None:
-        agree(compute(anchors_of(name)))
 
-    @pytest.mark.parametrize("name", SIZES)
-    def test_sizes_of_debd(self, name: str) -> None:
-        parts = sources.of(f"debd-{name}", "train -> test").parts
-        assert tuple(len(parts[p]) for p in ("train", "valid", "test")) == SIZES[name]
+def on_fetched_files(test: Callable[..., None]) -> Callable[..., None]:
+    """Marks of what needs them."""
+    skipped = pytest.mark.skipif(not HAVE, reason="needs the files: set BENCH_DATA_MIRROR")
+    return pytest.mark.slow(skipped(pytest.mark.usefixtures("own_cache")(test)))
 
-    def test_frey_faces_have_the_film_s_levels(self) -> None:
-        rows = sources.of("frey-faces", "train -> test").joined()
-        assert (rows.min(), rows.max()) == (8, 238)
+
+@on_fetched_files
+@pytest.mark.parametrize("name", FETCHED)
+def test_of_what_is_fetched(name: str) -> None:
+    agree(compute(anchors_of(name)))
+
+
+@on_fetched_files
+@pytest.mark.parametrize("name", SIZES)
+def test_sizes_of_debd(name: str) -> None:
+    parts = sources.of(f"debd-{name}", "train -> test").parts
+    assert tuple(len(parts[p]) for p in ("train", "valid", "test")) == SIZES[name]
+
+
+@on_fetched_files
+def test_frey_faces_have_the_levels_of_the_film() -> None:
+    rows = sources.of("frey-faces", "train -> test").joined()
+    assert (rows.min(), rows.max()) == (8, 238)

@@ -190,7 +190,7 @@ def test_spoken_digits_by_histograms_of_one_sample_and_of_two() -> None:
     count = sum(len(r.levels) for r in test)
     assert count == 1034030
     independent = -sum(log_one[r.levels].sum() for r in test) / count
-    pairs = -sum(log_one[r.levels[0]] + log_two[r.levels[:-1], r.levels[1:]].sum() for r in test)
+    bigram = -sum(log_one[r.levels[0]] + log_two[r.levels[:-1], r.levels[1:]].sum() for r in test)
     assert independent == pytest.approx(7.186114, abs=5e-7)
     assert bigram / count == pytest.approx(5.452384, abs=5e-7)
     splits = load("spoken-digits")

@@ -86,15 +86,15 @@ def test_bars_are_a_histogram() -> None:
 
 def test_the_plane_has_x_to_the_right_and_y_upwards() -> None:
     x = np.stack([RNG.uniform(0, 1, 100_000), RNG.uniform(5, 6, 100_000)], 1)
-    x = x[(x[:, 0] < 0.5) | (x[:, 1] < 5.5)]  # nothing at the upper right
+    x = x[(x[:, 0] < 0.5) | (x[:, 1] > 5.5)]  # nothing at the lower right
     made = of(x, entry("continuous", (2,)))
     seen = values(made)
     half = made.shape[0] // 2
     assert made.form == "plane"
     assert made.ranges[0][0] < 0.1 < 0.9 < made.ranges[0][1] < 4 < made.ranges[1][0]
-    assert seen[half + 2 :, half + 2 :].max() == 0
-    assert seen[4 : half - 2, half + 2 : -4].min() > 0
-    assert seen[half + 2 : -4, 4 : half - 2].min() > 0
+    assert seen[: half - 2, half + 2 :].max() == 0
+    assert seen[half + 2 : -4, 4:-4].min() > 0
+    assert seen[4:-4, 4 : half - 2].min() > 0
 
 
 def test_a_point_given_one_context_is_on_the_plane_of_both() -> None:
