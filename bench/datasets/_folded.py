@@ -22,7 +22,7 @@ class FoldedPinwheel:
 
         p(x) = sum over a with g(a) = angle of x, modulo 2 pi / arms, of N(f) / |g'(a)|,
 
-    divided by arms scale^2. Where r is above 1.6956, g decreases between two turning points: three
+    divided by arms scale^2. Where r is above 1.6955, g decreases between two turning points: three
     and more points f meet in one x, and p has an integrable pole along each fold. Beyond r = 6,
     where p is below e^-140, the mean of p over the angle is given instead.
     """

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bench import model
 from bench.contract import DataSpec
-from bench.errors import UsageError
 from bench.levels import level_count
-from bench.trees import LARGEST, ChowLiu, fit_tree
+from bench.models._trees import Tree, refuse_large
+from bench.trees import fit_tree
 
 
 @model(
@@ -16,7 +16,7 @@ from bench.trees import LARGEST, ChowLiu, fit_tree
     family="tree",
     paper="Chow and Liu 1968, doi 10.1109/TIT.1968.1054142",
 )
-def build(data: DataSpec, alpha: float = 1.0) -> ChowLiu:
+def build(data: DataSpec, alpha: float = 1.0) -> Tree:
     """p(x) = p(x_root) prod_i p(x_i | x_parent(i)) on the train and validation points.
 
     Every cell of every pair's K x K table of counts gets `alpha` (an equivalent sample size of
@@ -32,11 +32,6 @@ def build(data: DataSpec, alpha: float = 1.0) -> ChowLiu:
         UsageError: D K is too large for the table of all pairs, or alpha is not positive.
     """
     levels = level_count(data)
-    if alpha <= 0:
-        raise UsageError(f"chow-liu: alpha must be positive, not {alpha}: unseen pairs need mass")
-    if data.dim * levels > LARGEST:
-        raise UsageError(
-            f"chow-liu needs a table of ({data.dim} x {levels})^2 pair counts, more than "
-            f"({LARGEST})^2. Use data with fewer coordinates or levels"
-        )
-    return fit_tree(data.train_valid, levels, alpha)
+    refuse_large("chow-liu", data.dim, levels, alpha)
+    fitted = fit_tree(data.train_valid, levels, alpha)
+    return Tree(fitted.log_table, fitted.parent, fitted.depth)
