@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import subprocess
 import sys
@@ -158,6 +159,17 @@ def test_labels_are_loaded_and_part_of_the_digest(tmp_path):
     assert one.train_labels.tolist() == [0, 1, 2, 3, 4]
     other = dataclasses.replace(one, test_labels=one.test_labels.flip(0))
     assert digest(other) != digest(one)
+
+
+@pytest.mark.parametrize("name", ["audit-image-12", "audit-image-64"])
+def test_pictures_are_the_chain_in_rows_and_their_classes_say_something(name):
+    entry = discover().dataset(name)
+    splits, truth = load_splits(entry, SMALL)
+    x, y = splits.train.long(), splits.train_labels
+    torch.testing.assert_close(truth.log_prob(x), truth.chain.log_prob(x.flatten(1)))
+    wrong = float(((x.flatten(1)[:, 0] > 0).long() != y).double().mean())
+    assert wrong == pytest.approx(truth.wrong, abs=5 * math.sqrt(0.09 / len(y)))
+    assert -float(truth.log_prob(x).mean()) == pytest.approx(truth.entropy, rel=0.03)
 
 
 def test_a_smaller_draw_is_a_prefix_and_the_parts_differ():
