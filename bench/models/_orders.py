@@ -101,4 +101,8 @@ class InOrder(nn.Module):
 
     def sample(self, n: int) -> Tensor:
         """n draws in the order, int64 [n, D]."""
-        return self.mixture.sample_along(self.mixture.uniforms(n), self.order)
+        return self.sample_from(self.mixture.uniforms(n))
+
+    def sample_from(self, u: Tensor) -> Tensor:
+        """Levels for uniforms u [n, D] by inversion of the conditionals, int64 [n, D]."""
+        return self.mixture.sample_along(u, self.order)

@@ -44,25 +44,32 @@ def build(data: DataSpec, alpha: float = 1.0, prior: float = 30.0) -> ClassTrees
     levels, classes = level_count(data), data.classes
     refuse_large("chow-liu-classes", data.dim, levels, min(alpha, prior))
 
-    def fitted(x: Tensor, y: Tensor, shrink: float) -> ClassTrees:
-        """Trees of x [N, D] and its labels y [N]."""
-        whole = pair_masses(x, levels, alpha)
-        marginals = log_marginals(x, levels).exp()
-        trees = []
-        for c in range(classes):
-            part = x[y == c]
-            own = (counts(part, levels) + prior * marginals) / (len(part) + prior)
-            near = given_marginals(whole, own)
-            joint = (len(part) * pair_shares(part, levels) + shrink * near) / (len(part) + shrink)
-            parent, depth = spanning_tree(mutual_information(joint))
-            trees.append(Tree(conditionals(joint, parent), parent, depth))
-        size = torch.bincount(y, minlength=classes).double()
-        return ClassTrees(((size + 1) / (len(y) + classes)).log(), trees)
+    def counted(x: Tensor, y: Tensor) -> list[tuple[int, Tensor, Tensor]]:
+        """Of each class: how many, their pair tables, those of all moved to its marginals."""
+        whole, marginals = pair_masses(x, levels, alpha), log_marginals(x, levels).exp()
+        found = []
+        for part in (x[y == c] for c in range(classes)):
+            n = len(part)
+            own = pair_masses(part, levels, 0.0) if n else torch.zeros(())
+            one = (counts(part, levels) + prior * marginals) / (n + prior)
+            found.append((n, own, given_marginals(whole, one)))
+        return found
 
-    def score(shrink: float) -> float:
-        return float(fitted(data.train, labels, shrink).log_prob(data.valid).mean())
+    tables = counted(data.train, labels)
+    scores = {s: float(trees_of(tables, s).log_prob(data.valid).mean()) for s in SHRINKS}
+    best = max(SHRINKS, key=lambda s: scores[s])
+    return trees_of(counted(data.train_valid, torch.cat([labels, more])), best)
 
-    return fitted(data.train_valid, torch.cat([labels, more]), max(SHRINKS, key=score))
+
+def trees_of(tables: list[tuple[int, Tensor, Tensor]], shrink: float) -> ClassTrees:
+    """A tree for each class from its size and pair tables, and `shrink` points of other tables."""
+    trees = []
+    for n, own, near in tables:
+        joint = (n * own + shrink * near) / (n + shrink)
+        parent, depth = spanning_tree(mutual_information(joint))
+        trees.append(Tree(conditionals(joint, parent), parent, depth))
+    size = torch.tensor([n + 1.0 for n, _, _ in tables], dtype=torch.float64)
+    return ClassTrees((size / size.sum()).log(), trees)
 
 
 def given_marginals(joint: Tensor, marginals: Tensor) -> Tensor:
@@ -74,11 +81,6 @@ def given_marginals(joint: Tensor, marginals: Tensor) -> Tensor:
         joint = joint * (marginals[:, None] / joint.sum(3))[..., None]
         joint = joint * (marginals[None] / joint.sum(2))[..., None, :]
     return joint
-
-
-def pair_shares(x: Tensor, levels: int) -> Tensor:
-    """How often two levels occur together in x [N, D], as a share: [D, D, K, K]; 0 for no x."""
-    return pair_masses(x, levels, 0.0) if len(x) else torch.zeros(())
 
 
 class ClassTrees(nn.Module):

@@ -29,8 +29,8 @@ def build(
     hidden: int = 32,
     layers: int = 1,
     kernel: int = 5,
-    dropout: float = 0.0,
-    components: int = 0,
+    dropout: float = 0.1,
+    components: int = 5,
 ) -> PixelRNN:
     """p(x) = prod_i p(x_i | all pixels above and to the left).
 
@@ -88,9 +88,11 @@ class DiagonalBiLSTM(Layer):
         return self.leave(self.dropout((right + below).flatten(1, 2)))
 
     def passes(self, gates: Tensor) -> Tensor:
-        """States [2, B, H, W, F] of both passes, each from left to right, from gates [.., 4 F]."""
+        """States [2, B, H, W, F] of both passes, each from left to right, from gates [.., 4 F].
+
+        States left of the edge are zero by themselves: their gates are, and have no biases.
+        """
         gates = skewed(gates)
-        real = skewed(gates.new_ones(self.height, self.width, 1))
         h = c = gates.new_zeros(*gates.shape[:3], self.hidden)
         states = []
         for d in range(gates.shape[3]):
@@ -98,7 +100,6 @@ class DiagonalBiLSTM(Layer):
             past = torch.cat([h, above], -1).flatten(1, 2)
             recurrent = torch.bmm(past, self.recur).view(gates[:, :, :, d].shape)
             h, c = cell(gates[:, :, :, d] + recurrent, c)
-            h, c = h * real[:, d], c * real[:, d]  # no states beyond the edge
             states.append(h)
         return straight(torch.stack(states, 3), self.width)
 

@@ -81,9 +81,9 @@ class EoNADE(OrderMixture):
 
     def upper(self, sums: Tensor) -> Tensor:
         """The last hidden layer [..., H] from the sums of the first, [..., H]."""
-        h = self.dropout(F.relu(sums))
+        h = self.dropout(F.silu(sums))
         for layer in self.hidden:
-            h = self.dropout(F.relu(layer(h)))
+            h = self.dropout(F.silu(layer(h)))
         return h
 
     def _inputs(self, x: Tensor, known: Tensor) -> Tensor:

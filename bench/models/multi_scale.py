@@ -43,8 +43,8 @@ def build(
         hidden: features of a stack, rounded up to a multiple of the channels.
         small_layers, layers: gated layers of the small image's network and of the large one's.
         kernel: width of their first layers.
-        window: pixels of the small image, in both directions, that a pixel of the large one sees
-            before their place in the order of reading; small pixels further away are not seen.
+        window: width of the square of small pixels around it that a pixel of the large image sees;
+            of the others it sees those above and to the left.
         dropout: after each gate and in the window, in training.
         components: logistics per conditional; 0: a table of K logits (always so for two levels).
     """

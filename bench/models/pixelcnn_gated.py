@@ -24,7 +24,7 @@ def build(
     hidden: int = 32,
     layers: int = 5,
     kernel: int = 7,
-    dropout: float = 0.2,
+    dropout: float = 0.25,
     components: int = 5,
 ) -> OneOrder:
     """p(x) = prod_i p(x_i | pixels above and to the left), all conditionals in one pass.

@@ -28,8 +28,8 @@ from bench.models._snakes import raster, rows
 )
 def build(
     data: DataSpec,
-    hidden: int = 32,
-    blocks: int = 3,
+    hidden: int = 24,
+    blocks: int = 2,
     dropout: float = 0.3,
     components: int = 5,
 ) -> OneOrder:

@@ -25,18 +25,18 @@ def build(
     data: DataSpec,
     hidden: int = 48,
     layers: int = 4,
-    repeats: int = 1,
+    repeats: int = 2,
     kernel: int = 2,
     dropout: float = 0.0,
-    components: int = 0,
+    components: int = 5,
 ) -> WaveNet:
     """p(x) = prod_t p(x_t | the last R symbols), R = 1 + repeats (kernel - 1) (2^layers - 1).
 
     Args:
         data: a sequence of symbols, or other integer points with K levels in their order.
         hidden: features of a step.
-        layers: convolutions with dilations 1, 2, 4 ..; 4 of width 2 see the last 16 symbols.
-        repeats: how often these dilations follow each other.
+        layers: convolutions with dilations 1, 2, 4 ..
+        repeats: how often these dilations follow each other; twice 4 of width 2 see 31 symbols.
         kernel: width of a convolution.
         dropout: after each gate, in training.
         components: logistics per conditional; 0, and always for two levels and for the symbols of

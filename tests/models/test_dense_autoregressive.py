@@ -9,7 +9,7 @@ import pytest
 import torch
 from causal_cases import shaken, spec_of, states
 from dense_cases import MIXTURES, ORDERED, first_of, pattern, turned
-from scipy import stats
+from table_cases import chance
 from torch import Tensor
 
 from bench.checks._capabilities import order_of
@@ -24,17 +24,6 @@ EVERY = {**ORDERED, **MIXTURES}
 def built(case: str, shape: tuple[int, ...], levels: int):
     torch.manual_seed(1)
     return shaken(EVERY[case](spec_of(shape, levels)))
-
-
-def chi_square(x: Tensor, log_mass: Tensor, levels: int) -> float:
-    """Chance that draws x [n, D] of the law log_mass [levels^D] differ from it so much."""
-    place = levels ** torch.arange(x.shape[1] - 1, -1, -1)
-    counts = (x * place).sum(1).bincount(minlength=len(log_mass)).double()
-    expected = log_mass.exp() * len(x)
-    common = expected > 5
-    counts = torch.cat([counts[common], counts[~common].sum()[None]])
-    expected = torch.cat([expected[common], expected[~common].sum()[None] + 1e-9])
-    return float(stats.chi2.sf(((counts - expected) ** 2 / expected).sum(), len(counts) - 1))
 
 
 # --------------------------------------------------------------------------------- what reads what
@@ -133,14 +122,14 @@ def test_a_wrong_cache_is_seen():
 def test_sampler_follows_the_masses(case):
     model = built(case, (2, 2), 3)
     torch.manual_seed(0)
-    assert chi_square(model.sample(20_000), model.log_prob(states(4, 3)), 3) > 1e-5
+    assert chance(model.sample(20_000), model.log_prob(states(4, 3)), 3) > 1e-5
 
 
 def test_each_draw_of_a_mixture_has_an_order_of_its_own():
     """With weights that tell orders apart: draws in one of them do not follow the mean."""
     model = built("eonade", (2, 2), 3)
     torch.manual_seed(0)
-    assert chi_square(first_of(model).sample(20_000), model.log_prob(states(4, 3)), 3) < 1e-9
+    assert chance(first_of(model).sample(20_000), model.log_prob(states(4, 3)), 3) < 1e-9
 
 
 # -------------------------------------------------------------------------------------------- NADE
@@ -256,8 +245,8 @@ def test_imputed_coordinates_follow_the_conditional_law(case):
     x, known = torch.tensor([2, 0, 0, 1]), torch.tensor(KNOWN["some"])
     torch.manual_seed(0)
     drawn = model.impute(x.repeat(20_000, 1), known)
-    chance = chi_square(drawn, filled_law(model, x, known, 3), 3)
-    assert (chance > 1e-5) == (case == "eonade")
+    found = chance(drawn, filled_law(model, x, known, 3), 3)
+    assert (found > 1e-5) == (case == "eonade")
 
 
 @pytest.mark.parametrize("known", KNOWN)
@@ -276,4 +265,4 @@ def test_imputing_nothing_known_is_sampling():
     model = built("eonade", (4,), 3)
     torch.manual_seed(0)
     drawn = model.impute(torch.zeros(20_000, 4, dtype=torch.int64), torch.tensor(KNOWN["none"]))
-    assert chi_square(drawn, model.log_prob(states(4, 3)), 3) > 1e-5
+    assert chance(drawn, model.log_prob(states(4, 3)), 3) > 1e-5

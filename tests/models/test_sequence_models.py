@@ -26,7 +26,7 @@ CASES = {
     "lstm": lambda d: lstm.build(d, **SMALL),
     "lstm, 2 layers": lambda d: lstm.build(d, **SMALL, layers=2),
     "transformer": lambda d: transformer.build(d, hidden=8, heads=2, layers=2),
-    "wavenet": lambda d: wavenet.build(d, **SMALL, layers=3),
+    "wavenet": lambda d: wavenet.build(d, **SMALL, layers=3, repeats=1),
     "wavenet, twice": lambda d: wavenet.build(d, **SMALL, layers=2, repeats=2, kernel=3),
 }
 SIZES = {(1,): 5, (8,): 2, (5,): 3}  #: symbols
@@ -84,14 +84,22 @@ def test_a_sequence_is_read_alike_at_every_time(case):
     long.load_state_dict(short.state_dict())
     x = torch.randint(3, (20, 10))
     assert (long.conditionals(x)[:, :6] - short.conditionals(x[:, :6])).abs().max() < 1e-12
-    assert len(long.start) == 1
+    assert long.start.shape == (1, 3)
+
+
+def test_symbols_have_a_table_where_levels_have_logistics():
+    assert transformer.build(sequences(4, 7), hidden=8).head.size == 7
+    assert transformer.build(spec_of((4,), 7), hidden=8).head.size == 15
 
 
 #: build -> bounds on what it loses per symbol of a source of lags 1 and 3, nats; ln 3 less the
 #: source's rate, .5804, is lost by who does not see both
 LEARNED = {
-    "wavenet, field 4": (lambda d: wavenet.build(d, hidden=16, layers=2), (-0.003, 0.01)),
-    "wavenet, field 2": (lambda d: wavenet.build(d, hidden=16, layers=1), (0.57, 0.59)),
+    "wavenet, field 4": (
+        lambda d: wavenet.build(d, hidden=16, layers=2, repeats=1),
+        (-0.003, 0.01),
+    ),
+    "wavenet, field 2": (lambda d: wavenet.build(d, hidden=16, layers=1, repeats=1), (0.57, 0.59)),
     "lstm": (lambda d: lstm.build(d, hidden=32, dropout=0.0), (-0.003, 0.03)),
 }
 
@@ -140,7 +148,7 @@ def agrees(model) -> bool:
 
 
 def test_a_queue_that_forgets_is_found(monkeypatch):
-    model = shaken(wavenet.build(sequences(8, 3), hidden=16, layers=3), size=0.5)
+    model = shaken(wavenet.build(sequences(8, 3), hidden=16, layers=3, repeats=1), size=0.5)
     assert agrees(model)
     monkeypatch.setattr(CausalConv, "step", forgetful)
     assert not agrees(model)
