@@ -71,8 +71,8 @@ def load_splits(
 def digest(splits: Splits) -> str:
     """sha256 (hex) over name, dtype, shape and bytes of train, valid and test, in that order.
 
-    Then those of the contexts and of the labels, where there are some. Reads a few thousand rows at a time: no
-    second copy of the data is made.
+    Then those of the contexts and of the labels, where there are some. Reads a few thousand rows
+    at a time: no second copy of the data is made.
     """
     sha = hashlib.sha256()
     for part in (f"{part}{of}" for of in ("", "_context", "_labels") for part in PARTS):
@@ -232,9 +232,9 @@ def _integers(entry: DatasetEntry, what: str, x: Tensor, levels: int) -> Tensor:
 
     if x.is_floating_point() or x.is_complex():
         raise _broken(entry, f"give its {what} as integers (x.long())", f"gives {x.dtype}")
-    if int(x.min()) < 0 or int(x.max()) >= levels:
-        got = f"has {int(x.min())}..{int(x.max())}"
-        raise _broken(entry, f"have levels 0..{levels - 1} in its {what}", got)
+    low, high = (int(v) for v in x.aminmax())
+    if low < 0 or high >= levels:
+        raise _broken(entry, f"have levels 0..{levels - 1} in its {what}", f"has {low}..{high}")
     return x.to(torch.uint8 if levels <= 256 else torch.int64).contiguous()
 
 
