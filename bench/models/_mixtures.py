@@ -14,6 +14,7 @@ VALUES = 2**23  #: entries in memory at once
 SUBSET = 5000  #: training points at most while numbers are chosen
 LADDER = (1, 2, 5, 10, 20, 50, 100)  #: components tried
 SHRINK, SHRINKS = 10.0, (1.0, 3.0, 30.0, 100.0)  #: pseudo-points of a component at first; others
+DENSE = 17  #: levels up to which a matrix product counts faster than look-ups
 GAIN = 1e-4  #: nats per point; a step that gains less is the last one
 
 
@@ -92,28 +93,17 @@ def fit(
 
     def tried(count: int, shrink: float) -> tuple[float, float, TableMixture]:
         """Score of the validation points, pseudo-points, mixture."""
-        mixture = _restarted(some, levels, count, shrink, restarts, steps)
+        fits = [
+            maximised(started(some, levels, count), some, shrink, steps) for _ in range(restarts)
+        ]
+        mixture = max(fits, key=lambda fit: fit[1])[0]
         return float(mixture.log_prob(valid[:SUBSET]).mean()), shrink, mixture
 
-    best = max((tried(count, SHRINK) for count in counts), key=_score)
+    best = max((tried(count, SHRINK) for count in counts), key=lambda found: found[0])
     count = len(best[2].log_weight)
-    best = max([best, *(tried(count, shrink) for shrink in SHRINKS)], key=_score)
-    return maximised(best[2], torch.cat([train, valid]), best[1], steps)
-
-
-def _score(found: tuple[float, float, TableMixture]) -> float:
-    return found[0]
-
-
-def _restarted(
-    x: Tensor, levels: int, count: int, shrink: float, restarts: int, steps: int
-) -> TableMixture:
-    """The best for x of some fits; one component has but one."""
-    fits = (
-        maximised(started(x, levels, count), x, shrink, steps)
-        for _ in range(restarts if count > 1 else 1)
-    )
-    return max(fits, key=lambda mixture: objective(mixture, x, shrink))
+    others = (tried(count, shrink) for shrink in SHRINKS)
+    _, shrink, mixture = max([best, *others], key=lambda found: found[0])
+    return maximised(mixture, torch.cat([train, valid]), shrink, steps)[0]
 
 
 def started(x: Tensor, levels: int, components: int) -> TableMixture:
@@ -123,39 +113,45 @@ def started(x: Tensor, levels: int, components: int) -> TableMixture:
     return TableMixture(torch.full((len(rows),), -math.log(len(rows))).double(), mass.log())
 
 
-def maximised(mixture: TableMixture, x: Tensor, shrink: float, steps: int) -> TableMixture:
-    """The mixture after steps of expectation maximisation on x [N, D], or as long as they gain."""
-    before = objective(mixture, x, shrink)
-    for _ in range(steps):
-        mixture = step(mixture, x, shrink)
-        after = objective(mixture, x, shrink)
-        if after - before < GAIN * len(x):
-            break
-        before = after
-    return mixture
+def maximised(
+    mixture: TableMixture, x: Tensor, shrink: float, steps: int
+) -> tuple[TableMixture, float]:
+    """The mixture after steps of expectation maximisation on x [N, D], or as long as they gain.
 
-
-def step(mixture: TableMixture, x: Tensor, shrink: float) -> TableMixture:
-    """One step of expectation maximisation: it never lowers the `objective`."""
-    dim, levels, count = mixture.dim, mixture.levels, len(mixture.log_weight)
-    prior = log_marginals(x, levels).exp()
-    total = torch.zeros(dim, levels, count, dtype=torch.float64)
-    size = torch.zeros(count, dtype=torch.float64)
-    for part in x.split(max(VALUES // count, 1)):
-        share = mixture.joint(part).softmax(1)
-        size += share.sum(0)
-        for i in range(dim):
-            total[i].index_add_(0, part[:, i].long(), share)
-    mass = (total + shrink * prior.unsqueeze(-1)) / (size + shrink)
-    weight = (size + 1) / (len(x) + count)
-    return TableMixture(weight.log(), mass.permute(2, 0, 1).log())
-
-
-def objective(mixture: TableMixture, x: Tensor, shrink: float) -> float:
-    """Log-likelihood of x [N, D] and log-prior of the tables and weights, nats.
-
-    The prior is `shrink` points of each component, spread as the marginals of x, and one more.
+    With the objective of the last one but one.
     """
-    fit = sum(float(mixture.log_prob(part).sum()) for part in x.split(SUBSET))
-    prior = log_marginals(x, mixture.levels).exp()
-    return fit + float(shrink * (prior * mixture.log_mass).sum() + mixture.log_weight.sum())
+    before = -math.inf
+    for _ in range(steps):
+        mixture, value = step(mixture, x, shrink)
+        if value - before < GAIN * len(x):
+            break
+        before = value
+    return mixture, value
+
+
+def step(mixture: TableMixture, x: Tensor, shrink: float) -> tuple[TableMixture, float]:
+    """The mixture after one step of expectation maximisation, and the objective before, nats.
+
+    No step lowers the objective: the log-likelihood of x [N, D] and the log-prior of tables and
+    weights, `shrink` points of each component, spread as the marginals of x, and one more.
+    """
+    dim, levels, count = mixture.dim, mixture.levels, len(mixture.log_weight)
+    table = mixture.log_mass.permute(1, 2, 0).flatten(0, 1)  # [D K, C]
+    total, size, fit = torch.zeros_like(table), torch.zeros_like(mixture.log_weight), 0.0
+    dense = levels <= DENSE
+    for part in x.split(max(VALUES // (dim * (levels if dense else count)), 1)):
+        code = F.one_hot(part.long(), levels).flatten(1).double() if dense else None
+        joint = mixture.joint(part) if code is None else code @ table + mixture.log_weight
+        share = joint.softmax(1)
+        if code is None:
+            cell = part.long() + levels * torch.arange(dim)
+            total.index_add_(0, cell.flatten(), share.repeat_interleave(dim, 0))
+        else:
+            total += code.T @ share
+        size += share.sum(0)
+        fit += float(joint.logsumexp(1).sum())
+    prior = shrink * log_marginals(x, levels).exp()
+    value = fit + float((prior * mixture.log_mass).sum() + mixture.log_weight.sum())
+    mass = (total.unflatten(0, (dim, levels)) + prior.unsqueeze(-1)) / (size + shrink)
+    weight = (size + 1) / (len(x) + count)
+    return TableMixture(weight.log(), mass.permute(2, 0, 1).log()), value

@@ -15,7 +15,7 @@ from bench.models._mixtures import TableMixture, fit
     likelihood="exact-discrete",
     family="mixture",
 )
-def build(data: DataSpec, components: int = 0, restarts: int = 3, steps: int = 100) -> TableMixture:
+def build(data: DataSpec, components: int = 0, restarts: int = 2, steps: int = 100) -> TableMixture:
     """p(x) = sum_c w_c prod_i p_c(x_i).
 
     The tables of a component are drawn towards the marginals by pseudo-points. Their number is

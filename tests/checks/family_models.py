@@ -14,6 +14,7 @@ from torch.nn.functional import softplus
 
 from bench.contract import DataSpec
 from bench.flows import MADE, Composite, Flow, MaskedAffine, reverse
+from bench.flows.autoregressive.made import MaskedLinear
 from bench.models import made
 
 # ------------------------------------------------------------------------- autoregressive, levels
@@ -36,8 +37,9 @@ def tables_of_logits(data: DataSpec) -> made.DiscreteMADE:
 
 
 def short_sighted(data: DataSpec) -> nn.Module:
-    """Too few hidden units: dependencies are missing, none is false."""
+    """Too few hidden units, and nothing beside them: dependencies are missing, none is false."""
     net = masked(data)
+    net.direct = None
     few = MADE(data.dim, 3, outputs=net.head.size)
     net.net = lively(few)
     return net
@@ -148,8 +150,9 @@ def seeing(ahead: int) -> Callable[[DataSpec], nn.Module]:
 def wrong_degrees(data: DataSpec) -> nn.Module:
     """A hidden layer masked for units in another order."""
     net = masked(data, components=0)
-    for linear in net.net.blocks[0].linear_layers:
-        linear.mask.copy_(linear.mask.roll(1, 0))
+    for linear in net.net.blocks[0].modules():
+        if isinstance(linear, MaskedLinear):
+            linear.mask.copy_(linear.mask.roll(1, 0))
     return net
 
 

@@ -46,7 +46,7 @@ def test_digits_are_the_known_bytes_in_the_file_order():
         (200, 1, 8, 8),
         (360, 1, 8, 8),
     ]
-    assert whole.dtype == torch.int64
+    assert whole.dtype == torch.uint8
 
 
 def test_binarized_digits_are_the_upper_half_of_the_levels():
