@@ -21,6 +21,7 @@ pytestmark = [
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium or chromedriver on the path"),
 ]
 
+PATIENCE = 900  #: seconds for axe on a busy machine: time decides no test
 # unstick and unclip everything first: what is scrolled out of sight, axe only calls "incomplete"
 EXPAND = """
 const s = new CSSStyleSheet();
@@ -67,7 +68,10 @@ def start(profile: Path, javascript: bool = True) -> Any:
     off = {} if javascript else {"profile.managed_default_content_settings.javascript": 2}
     options.add_experimental_option("prefs", downloads | off)
     service = webdriver.chrome.service.Service(DRIVER)
-    return webdriver.Chrome(options=options, service=service)
+    driver = webdriver.Chrome(options=options, service=service)
+    driver.command_executor.client_config.timeout = PATIENCE
+    driver.set_script_timeout(PATIENCE)
+    return driver
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +141,6 @@ def test_no_request_and_an_empty_console(opened: Any) -> None:
 def test_no_serious_accessibility_violation(opened: Any, width: int, theme: str) -> None:
     source = axe_source()
     shape(opened, width, theme)
-    opened.set_script_timeout(120)
     opened.execute_script(EXPAND)
     opened.execute_script(source)
     result = opened.execute_async_script(AXE)
@@ -155,7 +158,6 @@ def test_axe_sees_a_sabotaged_page(opened: Any) -> None:
     )
     opened.execute_script(EXPAND)
     opened.execute_script(source)
-    opened.set_script_timeout(120)
     found = {line.split(":")[0] for line in opened.execute_async_script(AXE)["bad"]}
     wanted = {"html-has-lang", "image-alt", "color-contrast"}
     if not opened.execute_script("return axe.version").startswith("3."):
@@ -255,7 +257,6 @@ def test_the_dialog_is_accessible_and_breaks_no_word(opened: Any) -> None:
     headings = opened.find_elements("css selector", "dialog thead th")
     assert len({h.size["height"] for h in headings if h.text}) == 1
     opened.execute_script(source)
-    opened.set_script_timeout(120)
     assert opened.execute_async_script(AXE.replace("document, {", "'dialog', {"))["bad"] == []
 
 
