@@ -15,7 +15,7 @@ SUBSET = 5000  #: training points at most while numbers are chosen
 LADDER = (1, 2, 5, 10, 20, 50, 100)  #: components tried
 SHRINK, SHRINKS = 10.0, (1.0, 3.0, 30.0, 100.0)  #: pseudo-points of a component at first; others
 DENSE = 17  #: levels up to which a matrix product counts faster than look-ups
-GAIN = 1e-4  #: nats per point; a step that gains less is the last one
+GAIN = 1e-3  #: nats per point; a step that gains less is the last one
 
 
 class TableMixture(nn.Module):
